@@ -1,0 +1,1 @@
+//! Runs a program as a handler (contracts.md section 4).

@@ -1,0 +1,3 @@
+//! The engine: orchestrator and agent runtime.
+
+pub mod command;

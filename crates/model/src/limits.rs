@@ -1,0 +1,50 @@
+//! Every bound of the product (contracts.md section 0), each with its unit and reason.
+
+use std::time::Duration;
+
+/// Characters of a title: one line on a screen.
+pub const TITLE_CHARS: usize = 200;
+/// Bytes of a description: a brief, not a document.
+pub const DESCRIPTION_BYTES: usize = 16 * 1024;
+/// Bytes of an input as JSON: travels in one broker message.
+pub const INPUT_BYTES: usize = 256 * 1024;
+/// Bytes of an output as JSON: travels in one broker message.
+pub const OUTPUT_BYTES: usize = 1024 * 1024;
+/// Bytes of an error message: enough to name the cause; the rest belongs in the log.
+pub const ERROR_MESSAGE_BYTES: usize = 4 * 1024;
+/// Labels of a task, and the characters of a key and a value: an index, not a payload.
+pub const LABELS: usize = 32;
+/// Characters of a label's key.
+pub const LABEL_KEY_CHARS: usize = 48;
+/// Characters of a label's value.
+pub const LABEL_VALUE_CHARS: usize = 256;
+/// Bytes of log kept for one attempt: the first and the last half.
+pub const LOG_BYTES: usize = 10 * 1024 * 1024;
+/// Items of one batch.
+pub const BATCH_ITEMS: usize = 10_000;
+/// Bytes of one batch.
+pub const BATCH_BYTES: usize = 32 * 1024 * 1024;
+/// Delay and deadline: ten years.
+pub const HORIZON: Duration = Duration::from_secs(3653 * 86_400);
+/// Nesting of JSON: deep enough for data, not for an attack on the stack.
+pub const JSON_DEPTH: usize = 64;
+/// Bytes of one frame on the link.
+pub const LINK_FRAME_BYTES: usize = 2 * 1024 * 1024;
+/// Characters of an idempotency key, all printable.
+pub const IDEMPOTENCY_KEY_CHARS: usize = 200;
+/// How long an idempotency key is kept at least.
+pub const IDEMPOTENCY_KEEP: Duration = Duration::from_secs(7 * 86_400);
+/// Starts of all classes together, unless the task says otherwise.
+pub const MAX_ATTEMPTS: u32 = 25;
+/// The largest `max_attempts` that a task may ask for.
+pub const MAX_ATTEMPTS_MOST: u32 = 10_000;
+/// Refusals by broker or agents until a task is dead (rejected).
+pub const REFUSALS: u32 = 3;
+/// Rows of one page of a list.
+pub const PAGE_ROWS: usize = 1_000;
+/// The longest a request may wait for a task.
+pub const WAIT: Duration = Duration::from_secs(60);
+/// Slots of one agent.
+pub const SLOTS: u32 = 1_024;
+/// `retry_after` of a handler: at most a day.
+pub const RETRY_AFTER: Duration = Duration::from_secs(86_400);
