@@ -1,11 +1,29 @@
 //! Warrener's nouns and pure decisions: no runtime, no I/O, no clock, no randomness (they are arguments).
+//!
+//! Reading order: what a task is ([`task`]), the one function that moves it ([`life`]), what a failure
+//! is and what follows from it ([`failure`], [`retry`]), what agents and servers say to each other
+//! ([`message`]), and the small words everything is made of ([`name`], [`id`], [`time`], [`limits`]).
 
+pub mod task;
+pub use task::{Priority, Spec, Task, TaskError};
+pub mod life;
+pub use life::{Life, State};
 pub mod failure;
 pub use failure::Class;
+pub mod agent;
+pub mod event;
+pub mod filter;
+pub mod json;
+pub mod retry;
+pub mod waiting;
+pub use json::Json;
+pub mod message;
 pub mod name;
 pub use name::{AgentId, Kind, Lane};
 pub mod id;
 pub use id::{ClaimId, InstanceId, TaskId};
+pub mod submission;
+pub use submission::{Mistake, Submission};
 pub mod time;
 pub use time::Timestamp;
 pub mod limits;

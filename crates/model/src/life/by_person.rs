@@ -1,0 +1,128 @@
+//! What people cause: cancel (row 13), retry (row 14), reassign, and the acts that a parked task waits for.
+
+use super::{Context, Effect, Life, Parked, Refused, RevokeReason, State, Step, finish};
+use crate::event::EventKind;
+use crate::name::AgentId;
+
+/// Row 13: from any state that is not final.
+pub(super) fn cancel(life: &Life, context: &Context<'_>) -> Result<Step, Refused> {
+    if life.state.is_final() {
+        return Err(Refused::over(life.state));
+    }
+    let holder = life.holder();
+    let epoch = life.epoch;
+    let mut step = finish(
+        life.clone(),
+        State::Cancelled,
+        EventKind::Cancelled,
+        context,
+    );
+    let reason = RevokeReason::Cancelled;
+    step.effects
+        .extend(holder.map(|who| Effect::Revoke { who, epoch, reason }));
+    Ok(step)
+}
+
+/// Row 14: attempt and epoch go on counting; the limits are raised instead.
+pub(super) fn retry(life: &Life, anew: bool, context: &Context<'_>) -> Result<Step, Refused> {
+    let again = matches!(
+        life.state,
+        State::Failed | State::Dead | State::Cancelled | State::Expired
+    );
+    if !again {
+        return Err(Refused::Illegal(life.state));
+    }
+    let mut life = life.clone();
+    life.replays += 1;
+    life.max_attempts = life.attempt.saturating_add(life.allowance);
+    life.losses = 0;
+    life.refusals = 0;
+    life.dead_reason = None;
+    life.finished_at = None;
+    life.ready_at = None;
+    // A deadline that passed would end it again at once; somebody wants it done now.
+    life.deadline = life.deadline.filter(|at| *at > context.now);
+    if anew {
+        life.retries.clear();
+    }
+    life.enter(State::Ready, context.now);
+    Ok(Step {
+        life,
+        record: Some(EventKind::Retried),
+        effects: vec![Effect::Ready],
+    })
+}
+
+/// From now on this agent is preferred; a run elsewhere is taken back without being counted.
+pub(super) fn reassign(life: &Life, to: &AgentId, context: &Context<'_>) -> Result<Step, Refused> {
+    if life.state.is_final() {
+        return Err(Refused::over(life.state));
+    }
+    let mut life = life.clone();
+    life.prefer = Some(to.clone());
+    let mut effects = vec![];
+    if let Some(who) = life.holder().filter(|who| who.agent != *to) {
+        let reason = RevokeReason::Superseded;
+        effects = vec![
+            Effect::Revoke {
+                who,
+                epoch: life.epoch,
+                reason,
+            },
+            Effect::Ready,
+        ];
+        life.max_attempts = life.max_attempts.saturating_add(1);
+        life.enter(State::Ready, context.now);
+    }
+    Ok(Step {
+        life,
+        record: Some(EventKind::Reassigned),
+        effects,
+    })
+}
+
+/// Waits for a person; only what has not started can.
+pub(super) fn park(life: &Life, why: Parked, context: &Context<'_>) -> Result<Step, Refused> {
+    let waits = matches!(life.state, State::Ready | State::Scheduled | State::Blocked);
+    if !waits || life.offered_at.is_some() {
+        return Err(Refused::Illegal(life.state));
+    }
+    let mut life = life.clone();
+    life.enter(State::Parked, context.now);
+    life.parked = Some(why);
+    Ok(Step {
+        life,
+        record: Some(EventKind::Parked),
+        effects: vec![],
+    })
+}
+
+/// The act that it waited for.
+pub(super) fn unpark(life: &Life, context: &Context<'_>) -> Result<Step, Refused> {
+    parked(life)?;
+    let mut life = life.clone();
+    life.enter(State::Ready, context.now);
+    Ok(Step {
+        life,
+        record: Some(EventKind::Ready),
+        effects: vec![Effect::Ready],
+    })
+}
+
+/// A person's no ends it.
+pub(super) fn reject(life: &Life, context: &Context<'_>) -> Result<Step, Refused> {
+    parked(life)?;
+    Ok(finish(
+        life.clone(),
+        State::Failed,
+        EventKind::Failed,
+        context,
+    ))
+}
+
+fn parked(life: &Life) -> Result<(), Refused> {
+    match life.state {
+        State::Parked => Ok(()),
+        state => Err(Refused::Illegal(state)),
+    }
+}

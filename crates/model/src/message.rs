@@ -1,0 +1,415 @@
+//! What agents and servers say to each other, version 1 (contracts.md section 5): one struct a type, and its name.
+
+use crate::agent::{Card, WhoFields};
+use crate::failure::Class;
+use crate::id::{ClaimId, TaskId};
+use crate::json::Json;
+use crate::life::RevokeReason;
+use crate::name::{AgentId, Kind, Lane};
+use crate::task::{Priority, Progress, Usage};
+use crate::time::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The version of all messages of this module; another one is rejected.
+pub const VERSION: u32 = 1;
+
+/// A message type: its name on the wire (AMQP property `type`) and its body.
+pub trait Body: Serialize + DeserializeOwned {
+    /// The name of the type.
+    const TYPE: &'static str;
+}
+
+/// A body that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// Not JSON, or not the shape of its type.
+    #[error("malformed {kind}: {reason}")]
+    Malformed {
+        /// The type that was expected.
+        kind: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Another version.
+    #[error("{kind} has version {found}; this server speaks version 1")]
+    Version {
+        /// The type that was expected.
+        kind: &'static str,
+        /// The version it has.
+        found: u32,
+    },
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    v: u32,
+}
+
+/// Writes a body with its version.
+pub fn encode<B: Body>(body: &B) -> Vec<u8> {
+    let text = serde_json::to_vec(body).expect("messages have string keys only");
+    let mut bytes = Vec::with_capacity(text.len() + 8);
+    bytes.extend_from_slice(if text.len() > 2 {
+        b"{\"v\":1,"
+    } else {
+        b"{\"v\":1"
+    });
+    bytes.extend_from_slice(&text[1..]);
+    bytes
+}
+
+/// Reads a body: the version first, unknown fields ignored.
+///
+/// # Errors
+/// [`BodyError`] when it is not a body of this type and version.
+pub fn decode<B: Body>(bytes: &[u8]) -> Result<B, BodyError> {
+    let malformed = |e: serde_json::Error| BodyError::Malformed {
+        kind: B::TYPE,
+        reason: e.to_string(),
+    };
+    let Versioned { v } = serde_json::from_slice(bytes).map_err(malformed)?;
+    if v != VERSION {
+        return Err(BodyError::Version {
+            kind: B::TYPE,
+            found: v,
+        });
+    }
+    serde_json::from_slice(bytes).map_err(malformed)
+}
+
+macro_rules! messages {
+    ($($(#[$doc:meta])* $name:ident $type:literal { $($(#[$fdoc:meta])* $field:ident: $ty:ty),* $(,)? })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+            pub struct $name { $($(#[$fdoc])* pub $field: $ty),* }
+            impl Body for $name { const TYPE: &'static str = $type; }
+        )*
+    };
+}
+
+messages! {
+    /// Server to agent: you are in.
+    Welcome "welcome" {
+        /// Who is meant.
+        #[serde(flatten)] who: WhoFields,
+        /// The queues to read; empty where the server hands out the work itself.
+        queues: Vec<Queue>,
+        /// Send a heartbeat this often, in ms.
+        heartbeat_ms: u64,
+        /// A run nobody lists for this long is lost, in ms.
+        lease_ms: u64,
+        /// Acknowledge a delivery within this, in ms.
+        handoff_ms: u64,
+        /// The largest body.
+        max_body_bytes: u64,
+        /// The store's clock.
+        server_time: Timestamp,
+    }
+    /// Server to agent: you are not in, and why.
+    Unwelcome "unwelcome" {
+        /// `unknown_lane`, `role_not_allowed`, `version_unsupported` or `name_taken`.
+        code: String,
+        /// In words, with what to do.
+        message: String,
+    }
+    /// Server to agent: a task, as an offer, or with its grant where the delivery is the claim.
+    Offer "task" {
+        /// The task.
+        task_id: TaskId,
+        /// The number of the offer.
+        offer: u64,
+        /// What sort of work.
+        kind: Kind,
+        /// Where it waited.
+        lane: Lane,
+        /// What goes first.
+        priority: Priority,
+        /// One line.
+        title: String,
+        /// The brief.
+        description: String,
+        /// What the handler gets.
+        input: Json,
+        /// Labels.
+        labels: BTreeMap<String, String>,
+        /// The workflow run.
+        run_id: Option<String>,
+        /// The step of that run.
+        step: Option<String>,
+        /// The task that opened it.
+        parent_id: Option<TaskId>,
+        /// How long one attempt may run, in ms.
+        timeout_ms: Option<u64>,
+        /// Over after this.
+        deadline: Option<Timestamp>,
+        /// When it was accepted.
+        created_at: Timestamp,
+        /// Starts allowed in all.
+        #[serde(default)] max_attempts: u32,
+        /// The grant, where the delivery is the claim.
+        #[serde(default, skip_serializing_if = "Option::is_none")] grant: Option<Granted>,
+        /// What the run may show to the server as its own (contracts.md section 4).
+        #[serde(default, skip_serializing_if = "Option::is_none")] task_token: Option<String>,
+    }
+    /// Agent to server: may this run start, or go on?
+    Claim "claim" {
+        /// The task.
+        task_id: TaskId,
+        /// The offer it came with.
+        offer: u64,
+        /// The run.
+        claim: ClaimId,
+        /// Who asks.
+        #[serde(flatten)] who: WhoFields,
+        /// The broker said it was delivered before.
+        #[serde(default)] redelivered: bool,
+        /// The run has started already.
+        #[serde(default)] started: bool,
+    }
+    /// Server to agent: it may.
+    Granted "claim.granted" {
+        /// The task.
+        task_id: TaskId,
+        /// The run.
+        claim: ClaimId,
+        /// The attempt.
+        attempt: u32,
+        /// The fencing token.
+        epoch: u64,
+        /// How long the lease lives without a heartbeat, in ms.
+        lease_ms: u64,
+        /// How long the attempt may run, in ms.
+        timeout_ms: Option<u64>,
+    }
+    /// Server to agent: it may not.
+    ClaimRefused "claim.refused" {
+        /// The task.
+        task_id: TaskId,
+        /// The run.
+        claim: ClaimId,
+        /// `final cancelled expired held stale no_slot draining paused unknown`.
+        reason: String,
+    }
+    /// Agent to server: I am here, and this is what I run.
+    Heartbeat "heartbeat" {
+        /// Who.
+        #[serde(flatten)] who: WhoFields,
+        /// How many tasks it runs at once.
+        slots: u32,
+        /// How many it runs now.
+        busy: u32,
+        /// `up` or `draining`.
+        state: String,
+        /// Memory, in bytes.
+        #[serde(default)] rss_bytes: u64,
+        /// Processor, in cores.
+        #[serde(default)] cpu: f64,
+        /// The runs it holds: each is a renewal.
+        leases: Vec<Held>,
+    }
+    /// Server to agent: stop this run, say nothing.
+    Revoke "revoke" {
+        /// The task.
+        task_id: TaskId,
+        /// The grant.
+        epoch: u64,
+        /// Why.
+        reason: RevokeReason,
+    }
+    /// Agent to server: a run is over.
+    Outcome "outcome" {
+        /// The task.
+        task_id: TaskId,
+        /// The attempt.
+        attempt: u32,
+        /// The fencing token.
+        epoch: u64,
+        /// Who.
+        #[serde(flatten)] who: WhoFields,
+        /// How.
+        status: Status,
+        /// The result, if it succeeded.
+        #[serde(default, skip_serializing_if = "Option::is_none")] output: Option<Json>,
+        /// The failure, if it failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")] error: Option<Failure>,
+        /// Why it was given back: `drain` or `unknown_kind`.
+        #[serde(default, skip_serializing_if = "Option::is_none")] reason: Option<String>,
+        /// When the handler started, by the agent's clock.
+        started_at: Option<Timestamp>,
+        /// When it ended, by the agent's clock.
+        finished_at: Option<Timestamp>,
+        /// What it used.
+        #[serde(default, skip_serializing_if = "Option::is_none")] usage: Option<Usage>,
+    }
+    /// Agent to server: a line of log, or progress, of a run.
+    Signal "signal" {
+        /// The task.
+        task_id: TaskId,
+        /// The grant.
+        epoch: u64,
+        /// Counts the signals of a run from 0.
+        seq: u64,
+        /// `log` or `progress`.
+        kind: String,
+        /// `stderr`, for a log.
+        #[serde(default, skip_serializing_if = "Option::is_none")] stream: Option<String>,
+        /// The log, or the words of the progress.
+        #[serde(default, skip_serializing_if = "Option::is_none")] text: Option<String>,
+        /// 0 to 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")] fraction: Option<f64>,
+    }
+    /// Server to agent: these outcomes are in the store, or refused for good; forget them.
+    Recorded "recorded" {
+        /// Which.
+        leases: Vec<Entry>,
+    }
+    /// Server to agent: stop this run because somebody cancelled the task.
+    Cancel "cancel" {
+        /// The task.
+        task_id: TaskId,
+        /// The grant.
+        epoch: u64,
+        /// In words.
+        reason: String,
+        /// How long it may take to stop, in ms.
+        grace_ms: u64,
+    }
+    /// Server to agent: finish what you have, take nothing new, leave.
+    Drain "drain" {
+        /// Give back what runs after this.
+        deadline: Option<Timestamp>,
+        /// In words.
+        reason: String,
+        /// Stay, with presence `draining`, instead of leaving.
+        #[serde(default)] stay: bool,
+    }
+    /// Server to agent: take work again.
+    Resume "resume" {
+        /// In words.
+        reason: String,
+    }
+    /// Agent to server, or the link in its name: gone.
+    Bye "bye" {
+        /// Who.
+        #[serde(flatten)] who: WhoFields,
+        /// `drain`, `stop`, or `gone` when the connection ended without a word.
+        reason: String,
+    }
+}
+
+/// Agent to server: here I am.
+pub type Hello = Card;
+impl Body for Card {
+    const TYPE: &'static str = "hello";
+}
+
+/// A queue that an agent reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    /// The broker's name for it.
+    pub queue: String,
+    /// The lane.
+    pub lane: Lane,
+    /// How many deliveries to hold.
+    pub prefetch: u32,
+    /// `claim` or `fast`.
+    pub start: String,
+}
+
+/// A run that a heartbeat lists.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// The task.
+    pub task_id: TaskId,
+    /// The attempt.
+    pub attempt: u32,
+    /// The fencing token.
+    pub epoch: u64,
+    /// How far it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+}
+
+/// One run of a [`Recorded`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The task.
+    pub task_id: TaskId,
+    /// The fencing token.
+    pub epoch: u64,
+}
+
+/// How a run ended, on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// With a result.
+    Succeeded,
+    /// With a failure.
+    Failed,
+    /// Stopped because it was cancelled.
+    Cancelled,
+    /// Given back.
+    Released,
+}
+
+/// A failure, on the wire.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What kind.
+    pub class: Class,
+    /// In words.
+    pub message: String,
+    /// More.
+    #[serde(default)]
+    pub detail: serde_json::Value,
+    /// The handler's wish for the next attempt, in ms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+/// The agent that a message of this sort says it comes from; receivers compare it with the connection's.
+pub fn sender(bytes: &[u8]) -> Option<AgentId> {
+    #[derive(Deserialize)]
+    struct From {
+        agent_id: AgentId,
+    }
+    serde_json::from_slice::<From>(bytes)
+        .ok()
+        .map(|from| from.agent_id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_carry_their_version_and_others_are_rejected() {
+        let recorded = Recorded { leases: vec![] };
+        let bytes = encode(&recorded);
+        assert_eq!(bytes, br#"{"v":1,"leases":[]}"#);
+        assert_eq!(decode::<Recorded>(&bytes), Ok(recorded));
+        let other = br#"{"v":2,"leases":[]}"#;
+        let error = BodyError::Version {
+            kind: "recorded",
+            found: 2,
+        };
+        assert_eq!(decode::<Recorded>(other), Err(error));
+        for bad in [&b"nonsense"[..], b"{}", b"[]", b"{\"v\":1}"] {
+            let result = decode::<Recorded>(bad);
+            assert!(
+                matches!(result, Err(BodyError::Malformed { .. })),
+                "{bad:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored() {
+        let bytes = br#"{"v":1,"leases":[],"new_in_v1":true}"#;
+        assert!(decode::<Recorded>(bytes).is_ok());
+    }
+}
