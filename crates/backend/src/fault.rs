@@ -1,0 +1,1 @@
+//! Decorators that fail on purpose, for tests.

@@ -1,0 +1,5 @@
+//! Placeholder of the memory broker.
+
+/// The memory broker.
+#[derive(Debug)]
+pub struct MemoryBroker;
