@@ -1,3 +1,43 @@
-//! The engine: orchestrator and agent runtime.
+//! The engine: the orchestrator, which owns every decision, and the agent runtime, which takes, runs and reports.
+//!
+//! ```text
+//!            Orchestrator (handle)                              agent (runtime)
+//!   submit cancel retry query watch                    control ── book ── executors
+//!        │            ▲                                   ▲         │
+//!        ▼            │ rows                              │         ▼
+//!   transition ──▶ Store ◀── dispatch ── grants ──▶ Broker ──▶ results ──▶ recorder
+//!                      ◀── timers, sweep, grace, retention        presence, signals
+//! ```
+//!
+//! Reading order: [`orchestrator`] (what a user can ask), `transition` (read, decide, commit, act), `dispatch`,
+//! `recorder`, `presence`, `sweep`, `timers`; then [`agent`] and [`handler`].
 
+pub mod orchestrator;
+pub use orchestrator::Orchestrator;
+pub mod options;
+pub use options::{Options, Timers};
+pub mod alert;
+mod clock;
+mod control;
+mod core;
+mod dispatch;
+mod grace;
+mod presence;
+mod recorder;
+mod registry;
+mod retention;
+mod signals;
+mod submissions;
+mod sweep;
+mod timers;
+mod transition;
+pub use alert::Alert;
+pub mod agent;
+pub mod supervise;
+pub mod token;
+pub use agent::{Agent, AgentOptions, Executor};
+pub mod handler;
+pub use handler::{TaskContext, TaskError, Worker};
 pub mod command;
+pub mod error;
+pub use error::{Error, Result};

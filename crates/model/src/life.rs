@@ -333,6 +333,8 @@ pub enum Event {
     Unpark,
     /// A person said no.
     Reject,
+    /// An operator does not want to see this dead letter again.
+    Discard,
 }
 
 /// What the shell must do after the new life is committed.
@@ -576,6 +578,7 @@ pub fn apply(life: &Life, event: &Event, context: &Context<'_>) -> Result<Step, 
         Event::Park(why) => by_person::park(life, *why, context),
         Event::Unpark => by_person::unpark(life, context),
         Event::Reject => by_person::reject(life, context),
+        Event::Discard => by_person::discard(life, context),
     }
 }
 

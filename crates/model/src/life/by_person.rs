@@ -120,6 +120,16 @@ pub(super) fn reject(life: &Life, context: &Context<'_>) -> Result<Step, Refused
     ))
 }
 
+/// A dead letter that nobody will try again: it ends as cancelled, the reason of its death stays in its history.
+pub(super) fn discard(life: &Life, context: &Context<'_>) -> Result<Step, Refused> {
+    if life.state != State::Dead {
+        return Err(Refused::Illegal(life.state));
+    }
+    let mut life = life.clone();
+    life.dead_reason = None;
+    Ok(finish(life, State::Cancelled, EventKind::Cancelled, context))
+}
+
 fn parked(life: &Life) -> Result<(), Refused> {
     match life.state {
         State::Parked => Ok(()),

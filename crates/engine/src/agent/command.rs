@@ -1,0 +1,105 @@
+//! Runs each task as a program of its own (contracts.md section 4): makes what the program gets, hands it to
+//! [`crate::command`], and turns how it ended into how the run ended.
+
+use super::{Ended, Executor, Run, Signals};
+use crate::command::{self, Program, Signal, Start};
+use crate::control::trace_id;
+use async_trait::async_trait;
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use warrener_model::json::Json;
+use warrener_model::message::Failure;
+
+/// Runs one program for every task.
+#[derive(Debug)]
+pub struct CommandExecutor {
+    program: Program,
+    /// The URL of the server, for programs that talk to it.
+    server: String,
+    /// Given to each program beside what the contract names.
+    env: Vec<(String, String)>,
+}
+
+impl CommandExecutor {
+    /// For this program; `server` is what `WARRENER_SERVER` says.
+    pub fn new(program: Program, server: String, env: Vec<(String, String)>) -> Self {
+        CommandExecutor { program, server, env }
+    }
+
+    fn env(&self, run: &Run) -> Vec<(String, String)> {
+        let id = run.offer.task_id.to_string();
+        let mut span = [0; 8];
+        span.copy_from_slice(&run.claim.as_bytes()[8..]);
+        let traceparent = format!("00-{}-{:016x}-01", trace_id(run.offer.task_id), u64::from_be_bytes(span));
+        let mut env = self.env.clone();
+        let mut set = |name: &str, value: String| env.push((name.into(), value));
+        set("WARRENER_IDEMPOTENCY_KEY", id.clone());
+        set("WARRENER_TASK_ID", id);
+        set("WARRENER_EPOCH", run.epoch.to_string());
+        set("WARRENER_ATTEMPT", run.attempt.to_string());
+        set("WARRENER_DEADLINE", run.offer.deadline.map(|at| at.to_string()).unwrap_or_default());
+        set("WARRENER_SERVER", self.server.clone());
+        set("WARRENER_TASK_TOKEN", run.offer.task_token.clone().unwrap_or_default());
+        set("WARRENER_INSTANCE", run.who.instance.to_string());
+        set("TRACEPARENT", traceparent);
+        env
+    }
+}
+
+/// The task object of contracts.md section 0, as far as an agent knows it.
+fn object(run: &Run) -> serde_json::Value {
+    let offer = &run.offer;
+    json!({
+        "id": offer.task_id, "kind": offer.kind, "lane": offer.lane, "priority": offer.priority,
+        "title": offer.title, "description": offer.description, "state": "running", "final": false,
+        "waiting_for": "running", "waiting_since": null, "attempt": run.attempt, "epoch": run.epoch,
+        "max_attempts": offer.max_attempts, "agent": run.who.agent, "input": offer.input.value(),
+        "output": null, "error": null, "dead_reason": null, "labels": offer.labels,
+        "run_id": offer.run_id, "step": offer.step, "parent_id": offer.parent_id,
+        "created_at": offer.created_at, "not_before": null, "ready_at": null, "started_at": null,
+        "finished_at": null, "retry_at": null, "deadline": offer.deadline,
+        "timeout_ms": offer.timeout_ms, "progress": null, "usage": null, "replays": null,
+        "version": null,
+    })
+}
+
+#[async_trait]
+impl Executor for CommandExecutor {
+    async fn execute(&self, run: Run, signals: Signals, stop: CancellationToken) -> Ended {
+        let stdin = serde_json::to_vec(&object(&run)).expect("the object has string keys only");
+        let start = Start {
+            stdin,
+            env: self.env(&run),
+            marker: run.claim.to_string(),
+            timeout: run.timeout,
+        };
+        let (said, mut heard) = mpsc::channel(64);
+        let pass_on = async {
+            while let Some(signal) = heard.recv().await {
+                match signal {
+                    Signal::Log { stream, text } => signals.log(stream, text).await,
+                    Signal::Progress { fraction, message } => {
+                        signals.progress(fraction, message).await;
+                    }
+                }
+            }
+        };
+        let (ended, ()) = tokio::join!(command::run(&self.program, start, said, stop), pass_on);
+        match ended {
+            command::Ended::Succeeded(output) => match Json::of(&output) {
+                Ok(output) => Ended::Succeeded(output),
+                Err(error) => Ended::Failed(failed(error.to_string())),
+            },
+            command::Ended::Failed { class, message, detail, retry_after_ms } => {
+                Ended::Failed(Failure { class, message, detail, retry_after_ms })
+            }
+            command::Ended::Stopped => Ended::Stopped,
+        }
+    }
+}
+
+fn failed(message: String) -> Failure {
+    let class = warrener_model::Class::Invalid;
+    Failure { class, message, detail: serde_json::Value::Null, retry_after_ms: None }
+}

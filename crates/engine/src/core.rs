@@ -1,0 +1,142 @@
+//! What every part of the server side shares: the two ports, the options, who is there, and wake-ups.
+
+use crate::alert::Alerts;
+use crate::error::Result;
+use crate::grace::Waiting;
+use crate::options::Options;
+use crate::registry::Registry;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::sync::{Notify, Semaphore, mpsc};
+use warrener_backend::{Broker, Store};
+use warrener_model::Timestamp;
+use warrener_model::id::{ClaimId, MessageId, TaskId};
+use warrener_model::name::Lane;
+
+/// Shared by all parts of one orchestrator.
+pub(crate) struct Core {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) options: Options,
+    /// Who is there and what they hold: a view, kept right by the sweep.
+    pub(crate) registry: Registry,
+    /// Something may be ready, or somebody free.
+    pub(crate) ready: Notify,
+    /// A timer may have become the next one.
+    pub(crate) timer: Notify,
+    pub(crate) alerts: Alerts,
+    /// Permits of submissions.
+    pub(crate) submissions: Semaphore,
+    /// No new work is accepted or handed out.
+    pub(crate) draining: AtomicBool,
+    pub(crate) lag: Lag,
+    graces: mpsc::Sender<Waiting>,
+    refusals: Mutex<BTreeMap<String, u64>>,
+    paused: Mutex<std::collections::BTreeSet<Lane>>,
+}
+
+/// How far behind the recorder is: what a sweep must know before it calls anybody silent.
+#[derive(Debug, Default)]
+pub(crate) struct Lag {
+    /// Results taken from the inbox and not yet recorded.
+    pub(crate) in_hand: AtomicU64,
+    /// The recorder and presence readers are subscribed.
+    pub(crate) results_up: AtomicBool,
+    pub(crate) presence_up: AtomicBool,
+}
+
+impl Core {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        broker: Arc<dyn Broker>,
+        options: Options,
+        graces: mpsc::Sender<Waiting>,
+    ) -> Self {
+        Core {
+            graces,
+            alerts: Alerts::new(options.alerts.clone()),
+            submissions: Semaphore::new(options.submissions),
+            store,
+            broker,
+            options,
+            registry: Registry::default(),
+            ready: Notify::new(),
+            timer: Notify::new(),
+            draining: AtomicBool::new(false),
+            lag: Lag::default(),
+            refusals: Mutex::default(),
+            paused: Mutex::default(),
+        }
+    }
+
+    /// The store's clock.
+    pub(crate) async fn now(&self) -> Result<Timestamp> {
+        Ok(self.store.now().await?)
+    }
+
+    pub(crate) fn task_id(&self, now: Timestamp) -> TaskId {
+        TaskId::new(now, random())
+    }
+
+    pub(crate) fn claim_id(&self, now: Timestamp) -> ClaimId {
+        ClaimId::new(now, random())
+    }
+
+    pub(crate) fn message_id(&self, now: Timestamp) -> MessageId {
+        MessageId::new(now, random())
+    }
+
+    /// Starts the grace of a run.
+    pub(crate) async fn grace(&self, waiting: Waiting) {
+        // The reader is gone only when the engine stops.
+        let _ = self.graces.send(waiting).await;
+    }
+
+    /// Counts something that came from a run that is not entitled, or that could not be read.
+    pub(crate) fn refused(&self, what: &str, reason: &str) {
+        let mut refusals = self.refusals.lock().expect("counting does not panic");
+        *refusals.entry(format!("{what}/{reason}")).or_default() += 1;
+    }
+
+    /// What was refused since the start, by sort and reason.
+    pub(crate) fn refusals(&self) -> BTreeMap<String, u64> {
+        self.refusals
+            .lock()
+            .expect("counting does not panic")
+            .clone()
+    }
+
+    pub(crate) fn is_paused(&self, lane: &Lane) -> bool {
+        self.paused
+            .lock()
+            .expect("a set does not panic")
+            .contains(lane)
+    }
+
+    pub(crate) fn set_paused(&self, lane: &Lane, paused: bool) {
+        let mut set = self.paused.lock().expect("a set does not panic");
+        if paused {
+            set.insert(lane.clone());
+        } else {
+            set.remove(lane);
+        }
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").finish_non_exhaustive()
+    }
+}
+
+/// Randomness for ids.
+pub(crate) fn random() -> [u8; 10] {
+    let mut bytes = [0; 10];
+    fastrand::fill(&mut bytes);
+    bytes
+}

@@ -1,0 +1,238 @@
+//! Hands out ready work: never more than the live agents of a lane have free slots for.
+//!
+//! Where the broker is direct, the grant is committed together with the choice of the agent (protocol.md: rows 2 and 3
+//! in one transaction) and the task travels with it. Elsewhere an offer is committed and published, and agents claim.
+
+use crate::control::by_agent;
+use crate::core::Core;
+use crate::error::Result;
+use crate::transition::{Intent, Transition};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use warrener_backend::store::{Change, Committed, Move, Op};
+use warrener_backend::{Address, Outgoing, Receipt};
+use warrener_model::agent::Who;
+use warrener_model::event::{EventKind, NewEvent};
+use warrener_model::life::{Ending, Event};
+use warrener_model::name::Lane;
+use warrener_model::task::Task;
+
+/// Tasks handed out in one commit: enough to fill a team, little enough to stay fair between lanes.
+const BATCH: usize = 256;
+
+/// Runs until told to stop.
+pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
+    let poll = core.options.timers.poll;
+    while !stop.is_cancelled() {
+        match round(&core).await {
+            // There may be more where this came from.
+            Ok(handed) if handed > 0 => continue,
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "dispatch waits"),
+        }
+        tokio::select! {
+            () = core.ready.notified() => {}
+            () = tokio::time::sleep(poll) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
+/// Every lane once, beginning with another one each time.
+async fn round(core: &Arc<Core>) -> Result<usize> {
+    if core.is_draining() {
+        return Ok(0);
+    }
+    let mut lanes: Vec<Lane> = core
+        .registry
+        .lanes()
+        .into_iter()
+        .filter(|(lane, room)| room.free > 0 && !core.is_paused(lane))
+        .map(|(lane, _)| lane)
+        .collect();
+    fastrand::shuffle(&mut lanes);
+    let mut handed = 0;
+    for lane in lanes {
+        handed += if core.broker.capabilities().direct {
+            grant(core, &lane).await?
+        } else {
+            offer(core, &lane).await?
+        };
+    }
+    Ok(handed)
+}
+
+/// How much of a lane can be handed out now, best first.
+async fn candidates(core: &Core, lane: &Lane, out: usize) -> Result<Vec<Task>> {
+    let free = core.registry.lanes().get(lane).map_or(0, |room| room.free);
+    let limit = free.saturating_sub(out).min(BATCH);
+    if limit == 0 {
+        return Ok(vec![]);
+    }
+    let except = if core.registry.is_picky(lane) {
+        core.registry
+            .unserved(lane, core.store.ready_kinds(lane.clone()).await?)
+    } else {
+        vec![]
+    };
+    Ok(core.store.ready(lane.clone(), except, limit).await?)
+}
+
+/// Direct brokers: choose, grant, deliver.
+async fn grant(core: &Arc<Core>, lane: &Lane) -> Result<usize> {
+    let tasks = candidates(core, lane, 0).await?;
+    if tasks.is_empty() {
+        return Ok(0);
+    }
+    let now = core.now().await?;
+    let mut changes = vec![];
+    let mut chosen = vec![];
+    for task in tasks {
+        let Some(who) = core.registry.choose(&task) else {
+            continue;
+        };
+        let event = Event::Assign {
+            claim: core.claim_id(now),
+            who: who.clone(),
+        };
+        match core.decide(&task, &event, now) {
+            Ok(step) => {
+                let after = Task {
+                    life: step.life,
+                    version: task.version + 1,
+                    ..task
+                };
+                changes.push(started(&after, &who, now));
+                chosen.push(Transition {
+                    before: warrener_model::State::Ready,
+                    task: after,
+                    effects: step.effects,
+                });
+            }
+            Err(_) => core.registry.released(task.id),
+        }
+    }
+    let committed = core.store.commit(changes).await.inspect_err(|_| {
+        for moved in &chosen {
+            core.registry.released(moved.task.id);
+        }
+    })?;
+    let mut granted = vec![];
+    for (moved, result) in chosen.into_iter().zip(committed) {
+        if matches!(result, Committed::Done { .. }) {
+            core.after(&moved);
+            granted.push(moved);
+        } else {
+            core.registry.released(moved.task.id);
+        }
+    }
+    let handed = granted.len();
+    deliver(core, granted).await?;
+    Ok(handed)
+}
+
+/// The change that records a grant.
+fn started(task: &Task, who: &Who, now: warrener_model::Timestamp) -> Change {
+    Change::from(Op::Move(Box::new(Move {
+        task: task.id,
+        version: task.version - 1,
+        life: task.life.clone(),
+        event: Some(NewEvent {
+            at: now,
+            kind: EventKind::Started,
+            state: task.life.state,
+            attempt: task.life.attempt,
+            epoch: task.life.epoch,
+            agent: Some(who.agent.clone()),
+            actor: "server".into(),
+            detail: serde_json::json!({ "instance": who.instance }),
+        }),
+        ending: None,
+        input: None,
+    })))
+}
+
+/// Sends what was granted; what could certainly not be sent is given back at once.
+async fn deliver(core: &Arc<Core>, granted: Vec<Transition>) -> Result<()> {
+    let now = core.now().await?;
+    let mut letters = vec![];
+    for moved in &granted {
+        let Some(lease) = &moved.task.life.lease else {
+            continue;
+        };
+        let who = Who {
+            agent: lease.agent.clone(),
+            instance: lease.instance.clone(),
+        };
+        let grant = core.granted(&moved.task, lease);
+        letters.push((
+            core.letter(&who, &core.offer(&moved.task, Some(grant)), now),
+            who,
+        ));
+    }
+    let (letters, holders): (Vec<Outgoing>, Vec<Who>) = letters.into_iter().unzip();
+    let receipts = core.send(letters).await;
+    let mut back = vec![];
+    for ((moved, who), receipt) in granted.iter().zip(holders).zip(receipts) {
+        if matches!(receipt, Receipt::Unroutable | Receipt::Full) {
+            back.push((who, moved.task.clone()));
+        }
+    }
+    let intents = back.iter().map(|(who, task)| {
+        let event = Event::Outcome {
+            who: who.clone(),
+            epoch: task.life.epoch,
+            ending: Ending::Released,
+        };
+        let detail = serde_json::json!({ "reason": "not delivered: the agent is gone" });
+        Intent::new(task.id, event, "server").detail(detail)
+    });
+    core.transitions(intents.collect()).await?;
+    for who in by_agent(back).into_keys() {
+        crate::presence::gone(core, &who, warrener_model::agent::Presence::Lost).await?;
+    }
+    Ok(())
+}
+
+/// Brokers with queues: commit the offer, then publish it.
+async fn offer(core: &Arc<Core>, lane: &Lane) -> Result<usize> {
+    let tasks = candidates(core, lane, core.registry.offers_out(lane)).await?;
+    if tasks.is_empty() {
+        return Ok(0);
+    }
+    core.broker.ensure(&[Address::Offers(lane.clone())]).await?;
+    let intents = tasks
+        .iter()
+        .map(|task| Intent::new(task.id, Event::Offer, "server"));
+    let moved = core.transitions(intents.collect()).await?;
+    let now = core.now().await?;
+    let mut offered = vec![];
+    for (moved, task) in moved.into_iter().zip(tasks) {
+        if let crate::transition::Moved::Yes(moved) = moved {
+            // The transition read no newer body than this: bodies do not change while a task is ready.
+            offered.push(Task {
+                spec: task.spec,
+                ..moved.task
+            });
+        }
+    }
+    let letters = offered.iter().map(|task| Outgoing {
+        to: Address::Offers(lane.clone()),
+        message: core.message(&core.offer(task, None), now),
+        expires: None,
+    });
+    let receipts = core.send(letters.collect()).await;
+    let failed = offered
+        .iter()
+        .zip(receipts)
+        .filter(|(_, receipt)| *receipt != Receipt::Confirmed);
+    let intents = failed.map(|(task, receipt)| {
+        let event = Event::Unoffer {
+            offer: task.life.offer,
+        };
+        let detail = serde_json::json!({ "reason": format!("{receipt:?}").to_lowercase() });
+        Intent::new(task.id, event, "server").detail(detail)
+    });
+    core.transitions(intents.collect()).await?;
+    Ok(offered.len())
+}

@@ -1,0 +1,98 @@
+//! What the orchestrator answers instead of a result: variants by what the caller can do, each with its code.
+
+use warrener_backend as backend;
+use warrener_model::filter::FilterError;
+use warrener_model::life::State;
+use warrener_model::{Mistake, TaskId};
+
+/// The result of every call on the orchestrator.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a call did nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The request breaks rules: all of them, with their places.
+    #[error("the request has {} mistake(s)", .0.len())]
+    Invalid(Vec<Mistake>),
+    /// Over a limit that counts before anything is read.
+    #[error("too large: {0}")]
+    TooLarge(String),
+    /// A filter that is none.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// A cursor of another list, or none of ours.
+    #[error("this cursor does not belong to this list")]
+    Cursor,
+    /// No such thing.
+    #[error("there is no {what} {id}")]
+    NotFound {
+        /// What sort of thing.
+        what: &'static str,
+        /// Its id or name.
+        id: String,
+    },
+    /// The idempotency key belongs to another request.
+    #[error("this idempotency key belongs to another request, which made task {0}")]
+    KeyTaken(TaskId),
+    /// The task is in a state that does not allow it.
+    #[error("task {task} is {state}: {action} is not possible")]
+    IllegalState {
+        /// The task.
+        task: TaskId,
+        /// Its state.
+        state: State,
+        /// What was wanted.
+        action: &'static str,
+    },
+    /// The task waits for no act of a person.
+    #[error("task {task} is {state}: it does not wait for anybody")]
+    NotWaiting {
+        /// The task.
+        task: TaskId,
+        /// Its state.
+        state: State,
+    },
+    /// Somebody else changed it again and again.
+    #[error("task {0} changed too often meanwhile")]
+    Contended(TaskId),
+    /// Too much at once: later.
+    #[error("too many requests at once")]
+    Overloaded,
+    /// Shutting down: elsewhere, or later.
+    #[error("this server is draining")]
+    Draining,
+    /// Store or broker.
+    #[error(transparent)]
+    Backend(#[from] backend::Error),
+}
+
+impl Error {
+    /// The code that every surface shows (docs/errors/).
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::Invalid(_) => "invalid",
+            Error::TooLarge(_) => "too_large",
+            Error::Filter(_) => "filter_invalid",
+            Error::Cursor => "cursor_invalid",
+            Error::NotFound { .. } => "not_found",
+            Error::KeyTaken(_) => "idempotency_conflict",
+            Error::IllegalState { .. } => "illegal_state",
+            Error::NotWaiting { .. } => "not_waiting",
+            Error::Contended(_) => "version_conflict",
+            Error::Overloaded => "overloaded",
+            Error::Draining => "draining",
+            Error::Backend(backend::Error::NotAllowed(_)) => "not_allowed",
+            Error::Backend(backend::Error::Invalid(_)) => "bad_request",
+            Error::Backend(e) if e.is_passing() => "unavailable",
+            Error::Backend(_) => "internal",
+        }
+    }
+
+    pub(crate) fn no_task(id: TaskId) -> Self {
+        Error::NotFound {
+            what: "task",
+            id: id.to_string(),
+        }
+    }
+}

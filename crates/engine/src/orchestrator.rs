@@ -1,0 +1,197 @@
+//! The orchestrator: the public handle. Submit, act, query, watch, wait; everything a surface does is one call here.
+
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::options::Options;
+use crate::supervise::Scope;
+use crate::{dispatch, grace, presence, recorder, retention, signals, submissions, sweep, timers};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc, watch};
+use warrener_backend::broker::Health;
+use warrener_backend::{Address, Broker, Inbox, Store};
+use warrener_model::agent::Presence;
+use warrener_model::event::Cursor;
+use warrener_model::task::Task;
+use warrener_model::waiting::{Outlook, WaitingFor, waiting_for};
+
+mod act;
+mod agents;
+mod dead;
+mod lanes;
+mod query;
+mod submit;
+mod wait;
+
+pub use crate::registry::AgentView;
+pub use act::Cancelled;
+pub use dead::{Requeue, Requeued, Which};
+pub use lanes::LaneView;
+pub use query::{Books, Page};
+pub use submit::{BatchError, Submitted};
+
+/// Graces waiting at once: one a running task at most.
+const GRACES: usize = 16_384;
+
+/// The handle; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Orchestrator {
+    core: Arc<Core>,
+}
+
+/// A task, and what it waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// As stored.
+    pub task: Task,
+    /// What it waits for; none when it ended.
+    pub waiting_for: Option<WaitingFor>,
+}
+
+/// Whether the parts this server needs can be worked with.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// The store answers.
+    pub store: std::result::Result<(), String>,
+    /// The broker takes messages.
+    pub broker: std::result::Result<(), String>,
+    /// It was told to drain.
+    pub draining: bool,
+}
+
+impl Orchestrator {
+    /// Starts the server side on a store and a broker: restores what it must know, makes the addresses, starts every
+    /// part in `scope`. From here on the engine works until the scope's token is cancelled.
+    ///
+    /// # Errors
+    /// When store or broker cannot be worked with now.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        broker: Arc<dyn Broker>,
+        options: Options,
+        scope: &mut Scope,
+    ) -> Result<Orchestrator> {
+        let (graces, waiting) = mpsc::channel(GRACES);
+        let core = Arc::new(Core::new(store, broker, options, graces));
+        restore(&core).await?;
+        let inboxes = [
+            Inbox::Results,
+            Inbox::Presence,
+            Inbox::Signals,
+            Inbox::Submit,
+        ];
+        let mut addresses = vec![Address::Dead];
+        addresses.extend(inboxes.map(Address::Inbox));
+        core.broker.ensure(&addresses).await?;
+        let orchestrator = Orchestrator { core: core.clone() };
+        let stop = scope.token();
+        scope.spawn("grace", grace::run(core.clone(), waiting, stop.clone()));
+        scope.spawn("recorder", recorder::run(core.clone(), stop.clone()));
+        scope.spawn("presence", presence::run(core.clone(), stop.clone()));
+        scope.spawn("signals", signals::run(core.clone(), stop.clone()));
+        let submit = submissions::run(orchestrator.clone(), core.clone(), stop.clone());
+        scope.spawn("submissions", submit);
+        scope.spawn("timers", timers::run(core.clone(), stop.clone()));
+        scope.spawn("sweep", sweep::run(core.clone(), stop.clone()));
+        scope.spawn("retention", retention::run(core.clone(), stop.clone()));
+        scope.spawn("dispatch", dispatch::run(core, stop));
+        Ok(orchestrator)
+    }
+
+    /// Wakes whenever anything was committed.
+    pub fn changed(&self) -> watch::Receiver<Cursor> {
+        self.core.store.changed()
+    }
+
+    /// Alerts from now on.
+    pub fn alerts(&self) -> broadcast::Receiver<crate::Alert> {
+        self.core.alerts.subscribe()
+    }
+
+    /// Messages and runs that were refused since the start, by sort and reason (`outcome/stale`, …).
+    pub fn refusals(&self) -> BTreeMap<String, u64> {
+        self.core.refusals()
+    }
+
+    /// From now on nothing is accepted or handed out; what runs goes on.
+    pub fn drain(&self) {
+        self.core.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether store and broker can be worked with. Waits a few seconds at most.
+    pub async fn ready(&self) -> Ready {
+        let patience = Duration::from_secs(2);
+        let store = match tokio::time::timeout(patience, self.core.store.now()).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("no answer within 2 s".into()),
+        };
+        let broker = match tokio::time::timeout(patience, self.core.broker.health()).await {
+            Ok(Health::Up) => Ok(()),
+            Ok(Health::Blocked(why) | Health::Down(why)) => Err(why),
+            Err(_) => Err("no answer within 2 s".into()),
+        };
+        Ready {
+            store,
+            broker,
+            draining: self.core.is_draining(),
+        }
+    }
+
+    /// The rights of a task token, if this server made it and its attempt still runs.
+    pub async fn task_right(&self, token: &str) -> Result<Option<crate::token::TaskRight>> {
+        let Some(right) = self.core.options.tokens.read(token) else {
+            return Ok(None);
+        };
+        let task = self.core.store.tasks(&[right.task]).await?.pop().flatten();
+        let runs = task.is_some_and(|task| {
+            task.life.epoch == right.epoch && task.life.state == warrener_model::State::Running
+        });
+        Ok(runs.then_some(right))
+    }
+
+    fn view(&self, task: Task) -> View {
+        let outlook = Outlook {
+            paused: self.core.is_paused(&task.spec.lane),
+            capable: self
+                .core
+                .registry
+                .is_capable(&task.spec.lane, &task.spec.kind),
+        };
+        View {
+            waiting_for: waiting_for(&task.life, outlook),
+            task,
+        }
+    }
+}
+
+/// What a server must know before it decides anything: agents, lanes, who holds what.
+async fn restore(core: &Arc<Core>) -> Result<()> {
+    for lane in core.store.lanes().await? {
+        core.set_paused(&lane.lane, lane.paused);
+    }
+    // On a direct broker every connection ended with the server that held it; agents say hello again.
+    let direct = core.broker.capabilities().direct;
+    for mut agent in core.store.agents().await? {
+        let there = matches!(agent.presence, Presence::Up | Presence::Draining);
+        if there && direct {
+            agent.presence = Presence::Lost;
+        }
+        core.registry.restore(agent);
+    }
+    core.registry.resync(&core.store.held().await?);
+    let now = core.now().await?;
+    for task in core.store.offered_before(now, usize::MAX >> 1).await? {
+        core.registry.offered(&task.spec.lane, task.id, true);
+    }
+    Ok(())
+}
+
+pub(crate) fn lane_not_found(lane: &str) -> Error {
+    Error::NotFound {
+        what: "lane",
+        id: lane.into(),
+    }
+}

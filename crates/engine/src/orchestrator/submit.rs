@@ -1,0 +1,229 @@
+//! Submit: one task or a batch. Yes is said after the commit, and only then.
+
+use super::{Orchestrator, View};
+use crate::error::{Error, Result};
+use sha2::{Digest, Sha256};
+use warrener_backend::store::{Accept, Accepted, Change, Committed, Key, Op};
+use warrener_model::event::{EventKind, NewEvent};
+use warrener_model::submission::check_key;
+use warrener_model::task::Task;
+use warrener_model::{Mistake, State, Submission, Timestamp, limits};
+
+/// What became of one submission.
+#[derive(Clone, Debug)]
+pub struct Submitted {
+    /// The task.
+    pub view: View,
+    /// It was there before, under the same key and request.
+    pub existing: bool,
+}
+
+/// Why a batch was refused; nothing of it was accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// These items break rules: the index and the mistakes of each, the first 100 of them.
+    #[error("{} of the items break rules", .0.len())]
+    Items(Vec<(usize, Vec<Mistake>)>),
+    /// The key of this item belongs to another request.
+    #[error(
+        "the idempotency key of item {index} belongs to another request, which made task {task}"
+    )]
+    KeyTaken {
+        /// The item.
+        index: usize,
+        /// The task that has the key.
+        task: warrener_model::TaskId,
+    },
+    /// Anything else.
+    #[error(transparent)]
+    Other(#[from] Error),
+}
+
+impl Orchestrator {
+    /// Accepts one task. With a key, the same request is accepted once.
+    ///
+    /// # Errors
+    /// `Invalid`, `KeyTaken`, `Overloaded`, `Draining`, `Backend`: then nothing was accepted, but for
+    /// `Backend(Unavailable)`, after which it may have been: submit again with the same key.
+    pub async fn submit(
+        &self,
+        submission: Submission,
+        key: Option<String>,
+        actor: &str,
+    ) -> Result<Submitted> {
+        self.open()?;
+        let _permit = self
+            .core
+            .submissions
+            .try_acquire()
+            .map_err(|_| Error::Overloaded)?;
+        let key = key.or_else(|| submission.idempotency_key.clone());
+        if let Some(Err(message)) = key.as_deref().map(check_key) {
+            return Err(Error::Invalid(vec![Mistake::at(
+                "/idempotency_key",
+                message,
+            )]));
+        }
+        let now = self.core.now().await?;
+        let task = self.check(&submission, now).map_err(Error::Invalid)?;
+        let accept = accept(task.clone(), key, &submission, actor, now);
+        let change = Change::from(Op::Accept(Box::new(accept)));
+        let committed = self.core.store.commit(vec![change]).await?;
+        match committed.into_iter().next() {
+            Some(Committed::Done { accepted }) => match accepted.first() {
+                Some(Accepted {
+                    task: id,
+                    existing: true,
+                }) => Ok(Submitted {
+                    view: self.task(*id).await?,
+                    existing: true,
+                }),
+                _ => {
+                    self.accepted(&task);
+                    Ok(Submitted {
+                        view: self.view(task),
+                        existing: false,
+                    })
+                }
+            },
+            Some(Committed::KeyTaken { task, .. }) => Err(Error::KeyTaken(task)),
+            Some(Committed::Conflict) | None => Err(Error::Contended(task.id)),
+        }
+    }
+
+    /// Accepts all of a batch, or nothing.
+    ///
+    /// # Errors
+    /// [`BatchError`]; nothing was accepted then (see [`Orchestrator::submit`] for `Unavailable`).
+    pub async fn submit_batch(
+        &self,
+        submissions: Vec<Submission>,
+        actor: &str,
+    ) -> std::result::Result<Vec<Accepted>, BatchError> {
+        self.open()?;
+        let _permit = self
+            .core
+            .submissions
+            .try_acquire()
+            .map_err(|_| Error::Overloaded)?;
+        if submissions.len() > limits::BATCH_ITEMS {
+            let text = format!("a batch has at most {} items", limits::BATCH_ITEMS);
+            return Err(Error::TooLarge(text).into());
+        }
+        if submissions.is_empty() {
+            return Ok(vec![]);
+        }
+        let now = self.core.now().await?;
+        let mut bad = vec![];
+        let mut tasks = vec![];
+        for (index, submission) in submissions.iter().enumerate() {
+            match self.check(submission, now) {
+                Ok(task) => tasks.push(task),
+                Err(mistakes) if bad.len() < 100 => bad.push((index, mistakes)),
+                Err(_) => {}
+            }
+        }
+        if !bad.is_empty() {
+            return Err(BatchError::Items(bad));
+        }
+        let ops = tasks.iter().zip(&submissions).map(|(task, submission)| {
+            let key = submission.idempotency_key.clone();
+            Op::Accept(Box::new(accept(task.clone(), key, submission, actor, now)))
+        });
+        let change = Change { ops: ops.collect() };
+        let committed = self
+            .core
+            .store
+            .commit(vec![change])
+            .await
+            .map_err(Error::from)?;
+        match committed.into_iter().next() {
+            Some(Committed::Done { accepted }) => {
+                for (task, accepted) in tasks.iter().zip(&accepted) {
+                    if !accepted.existing {
+                        self.accepted(task);
+                    }
+                }
+                Ok(accepted)
+            }
+            Some(Committed::KeyTaken { index, task }) => Err(BatchError::KeyTaken { index, task }),
+            Some(Committed::Conflict) | None => Err(Error::Contended(tasks[0].id).into()),
+        }
+    }
+
+    fn open(&self) -> Result<()> {
+        if self.core.is_draining() {
+            Err(Error::Draining)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The rules of the model, and the schema of the kind.
+    fn check(
+        &self,
+        submission: &Submission,
+        now: Timestamp,
+    ) -> std::result::Result<Task, Vec<Mistake>> {
+        let task = submission.check(self.core.task_id(now), now)?;
+        if let Some(schema) = self.core.options.schemas.get(&task.spec.kind) {
+            let mistakes: Vec<Mistake> = schema
+                .iter_errors(&task.spec.input.value())
+                .take(20)
+                .map(|error| {
+                    Mistake::at(
+                        format!("/input{}", error.instance_path()),
+                        error.to_string(),
+                    )
+                })
+                .collect();
+            if !mistakes.is_empty() {
+                return Err(mistakes);
+            }
+        }
+        Ok(task)
+    }
+
+    fn accepted(&self, task: &Task) {
+        if task.life.state == State::Ready {
+            self.core.ready.notify_one();
+        }
+        if task.life.due_at().is_some() {
+            self.core.timer.notify_one();
+        }
+    }
+}
+
+fn accept(
+    task: Task,
+    key: Option<String>,
+    submission: &Submission,
+    actor: &str,
+    now: Timestamp,
+) -> Accept {
+    let event = NewEvent {
+        at: now,
+        kind: EventKind::Submitted,
+        state: task.life.state,
+        attempt: 0,
+        epoch: 0,
+        agent: None,
+        actor: actor.into(),
+        detail: serde_json::json!({}),
+    };
+    let key = key.map(|key| Key {
+        key,
+        digest: digest(submission),
+    });
+    Accept { task, key, event }
+}
+
+/// What makes two requests the same: every field but the key itself.
+fn digest(submission: &Submission) -> [u8; 32] {
+    let bare = Submission {
+        idempotency_key: None,
+        ..submission.clone()
+    };
+    let text = serde_json::to_vec(&bare).expect("a submission has string keys only");
+    Sha256::digest(&text).into()
+}

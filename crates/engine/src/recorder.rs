@@ -1,0 +1,373 @@
+//! Reads results: claims and outcomes. Many at a time, one commit for all, answers after the commit, then the acks.
+
+use crate::control::by_agent;
+use crate::core::Core;
+use crate::error::Result;
+use crate::grace::Waiting;
+use crate::transition::{Intent, Moved};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use warrener_backend::broker::Subscribe;
+use warrener_backend::store::Ending as Stored;
+use warrener_backend::{Address, Delivery, Inbox, Outgoing, Subscription};
+use warrener_model::agent::Who;
+use warrener_model::life::{Claim, Effect, Ending, Event, Refused};
+use warrener_model::message::{self, Body, BodyError, Claim as ClaimBody, Entry, Outcome, Status};
+use warrener_model::task::{Task, TaskError};
+use warrener_model::{Class, State, TaskId, Timestamp, limits};
+
+/// Results recorded in one commit.
+const BATCH: usize = 512;
+/// Results held unacknowledged.
+const CREDIT: u32 = 2_048;
+
+enum Item {
+    Claim(Claim, TaskId),
+    Outcome(Box<Outcome>),
+}
+
+/// Runs until told to stop; subscribes again whenever the broker was away.
+pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let from = Address::Inbox(Inbox::Results);
+        let subscribe = Subscribe {
+            from,
+            credit: CREDIT,
+            will: None,
+        };
+        match core.broker.subscribe(subscribe).await {
+            Ok(mut results) => {
+                core.lag.results_up.store(true, Ordering::Release);
+                tokio::select! {
+                    () = read(&core, &mut results) => {}
+                    () = stop.cancelled() => {}
+                }
+                core.lag.results_up.store(false, Ordering::Release);
+                core.lag.in_hand.store(0, Ordering::Release);
+            }
+            Err(error) => tracing::warn!(%error, "recorder waits for the broker"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(100)) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
+async fn read(core: &Arc<Core>, results: &mut Subscription) {
+    while let Some(first) = results.next().await {
+        let mut batch = vec![first];
+        while batch.len() < BATCH
+            && let Some(next) = results.try_next()
+        {
+            batch.push(next);
+        }
+        core.lag
+            .in_hand
+            .store(batch.len() as u64, Ordering::Release);
+        let mut items = vec![];
+        let mut deliveries = vec![];
+        for delivery in batch {
+            match item(core, &delivery) {
+                Ok(item) => {
+                    items.push(item);
+                    deliveries.push(delivery);
+                }
+                Err(error) => {
+                    core.refused("result", "malformed");
+                    tracing::warn!(%error, kind = %delivery.message.kind, "result rejected");
+                    delivery.reject(error.to_string());
+                }
+            }
+        }
+        // The store may be away or full: nothing is acknowledged until it is recorded.
+        while let Err(error) = record(core, &items).await {
+            tracing::warn!(%error, "results wait for the store");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        deliveries.into_iter().for_each(Delivery::ack);
+        core.lag.in_hand.store(0, Ordering::Release);
+    }
+}
+
+fn item(core: &Core, delivery: &Delivery) -> std::result::Result<Item, BodyError> {
+    let message = &delivery.message;
+    let foreign = message.store.is_some_and(|id| id != core.store.id());
+    if foreign {
+        let reason = "it belongs to another store".into();
+        return Err(BodyError::Malformed {
+            kind: "result",
+            reason,
+        });
+    }
+    match &*message.kind {
+        ClaimBody::TYPE => {
+            let body: ClaimBody = message::decode(&message.body)?;
+            let claim = Claim {
+                claim: body.claim,
+                who: body.who.into(),
+                offer: body.offer,
+                redelivered: body.redelivered,
+                started: body.started,
+            };
+            Ok(Item::Claim(claim, body.task_id))
+        }
+        Outcome::TYPE => Ok(Item::Outcome(Box::new(message::decode(&message.body)?))),
+        other => Err(BodyError::Malformed {
+            kind: "result",
+            reason: format!("type \"{other}\" is not claim or outcome"),
+        }),
+    }
+}
+
+/// One commit for all items, then every answer.
+async fn record(core: &Arc<Core>, items: &[Item]) -> Result<()> {
+    let mut intents = vec![];
+    let mut objections = vec![];
+    for item in items {
+        let (intent, objection) = intent(core, item);
+        intents.push(intent);
+        objections.push(objection);
+    }
+    let moved = core.transitions(intents).await?;
+    let now = core.now().await?;
+    let mut letters = vec![];
+    let mut recorded = vec![];
+    for ((item, moved), objection) in items.iter().zip(&moved).zip(objections) {
+        match item {
+            Item::Claim(claim, task) => {
+                letters.extend(answer_claim(core, claim, *task, moved, objection, now).await);
+            }
+            Item::Outcome(outcome) => {
+                answer_outcome(core, outcome, moved, now, &mut letters, &mut recorded);
+            }
+        }
+    }
+    for (who, leases) in by_agent(recorded) {
+        letters.push(core.letter(&who, &message::Recorded { leases }, now));
+    }
+    core.send(letters).await;
+    Ok(())
+}
+
+/// What an item wants of its task. A claim of an agent that may not start anything gives the offer back instead.
+fn intent(core: &Core, item: &Item) -> (Intent, Option<&'static str>) {
+    match item {
+        Item::Claim(claim, task) => {
+            let actor = format!("agent:{}", claim.who.agent);
+            let objection = if claim.started {
+                None
+            } else {
+                core.registry.objection(&claim.who)
+            };
+            let event = match objection {
+                Some(_) => Event::Unoffer { offer: claim.offer },
+                None => Event::Claim(claim.clone()),
+            };
+            (Intent::new(*task, event, actor), objection)
+        }
+        Item::Outcome(outcome) => (ended(outcome), None),
+    }
+}
+
+/// The intent of an outcome.
+fn ended(outcome: &Outcome) -> Intent {
+    let who: Who = outcome.who.clone().into();
+    let actor = format!("agent:{}", who.agent);
+    let failure = outcome.error.as_ref();
+    let class = failure.map_or(Class::Business, |f| f.class);
+    let ending = match outcome.status {
+        Status::Succeeded if oversized(outcome) => Ending::Failed {
+            class: Class::Invalid,
+            retry_after: None,
+        },
+        Status::Succeeded => Ending::Succeeded,
+        Status::Failed => Ending::Failed {
+            class,
+            retry_after: failure
+                .and_then(|f| f.retry_after_ms)
+                .map(Duration::from_millis),
+        },
+        Status::Released if outcome.reason.as_deref() == Some("unknown_kind") => Ending::Refused,
+        Status::Released | Status::Cancelled => Ending::Released,
+    };
+    let mut detail = serde_json::Map::new();
+    if let Some(failure) = failure {
+        detail.insert("class".into(), failure.class.as_str().into());
+        detail.insert("message".into(), clip(&failure.message, 400).into());
+    }
+    if let Some(reason) = &outcome.reason {
+        detail.insert("reason".into(), clip(reason, 400).into());
+    }
+    let released = matches!(ending, Ending::Released | Ending::Refused);
+    let stored = (!released).then(|| stored(outcome, &ending));
+    let event = Event::Outcome {
+        who,
+        epoch: outcome.epoch,
+        ending,
+    };
+    let intent = Intent::new(outcome.task_id, event, actor).detail(detail.into());
+    match stored {
+        Some(stored) => intent.ending(stored),
+        None => intent,
+    }
+}
+
+fn oversized(outcome: &Outcome) -> bool {
+    outcome
+        .output
+        .as_ref()
+        .is_some_and(|output| output.as_str().len() > limits::OUTPUT_BYTES)
+}
+
+/// What an outcome leaves in the store.
+fn stored(outcome: &Outcome, ending: &Ending) -> Stored {
+    let usage = outcome.usage.clone();
+    match ending {
+        Ending::Succeeded => Stored {
+            output: outcome.output.clone(),
+            error: None,
+            usage,
+        },
+        _ => {
+            let (class, message, detail) = match &outcome.error {
+                Some(f) => (
+                    f.class,
+                    clip(&f.message, limits::ERROR_MESSAGE_BYTES),
+                    f.detail.clone(),
+                ),
+                None if oversized(outcome) => {
+                    let limit = limits::OUTPUT_BYTES;
+                    (
+                        Class::Invalid,
+                        format!("output is over the limit of {limit} bytes"),
+                        ().into(),
+                    )
+                }
+                None => (Class::Business, "failed without a reason".into(), ().into()),
+            };
+            // The fingerprint needs the task's kind: the transition puts it in.
+            let error = TaskError {
+                class,
+                message,
+                detail,
+                fingerprint: String::new(),
+            };
+            Stored {
+                output: None,
+                error: Some(error),
+                usage,
+            }
+        }
+    }
+}
+
+async fn answer_claim(
+    core: &Arc<Core>,
+    claim: &Claim,
+    task: TaskId,
+    moved: &Moved,
+    objection: Option<&'static str>,
+    now: Timestamp,
+) -> Vec<Outgoing> {
+    let reason = match (moved, objection) {
+        (Moved::Yes(_), Some(objection)) => objection.into(),
+        (Moved::Yes(moved), None) if moved.effects.contains(&Effect::Ask) => {
+            let seen = moved.task.life.lease_seq;
+            core.grace(Waiting {
+                task,
+                seen,
+                claim: Some(claim.clone()),
+            })
+            .await;
+            return ask(core, &moved.task, now).into_iter().collect();
+        }
+        (Moved::Yes(moved), None) => return core.letters(moved, "", now),
+        (Moved::No { refused, .. }, _) => reason(*refused).to_owned(),
+        (Moved::Unknown, _) => "unknown".into(),
+        // The claim's repeat is answered.
+        (Moved::Contended, _) => return vec![],
+    };
+    core.refused("claim", &reason);
+    let body = message::ClaimRefused {
+        task_id: task,
+        claim: claim.claim,
+        reason,
+    };
+    vec![core.letter(&claim.who, &body, now)]
+}
+
+/// Row 5: the holder gets its grant again as a question.
+fn ask(core: &Core, task: &Task, now: Timestamp) -> Option<Outgoing> {
+    let lease = task.life.lease.as_ref()?;
+    let who = Who {
+        agent: lease.agent.clone(),
+        instance: lease.instance.clone(),
+    };
+    Some(core.letter(&who, &core.granted(task, lease), now))
+}
+
+fn reason(refused: Refused) -> &'static str {
+    match refused {
+        Refused::Final => "final",
+        Refused::Cancelled => "cancelled",
+        Refused::Expired => "expired",
+        Refused::Held => "held",
+        Refused::Stale | Refused::NotDue | Refused::Illegal(_) => "stale",
+    }
+}
+
+fn answer_outcome(
+    core: &Arc<Core>,
+    outcome: &Outcome,
+    moved: &Moved,
+    now: Timestamp,
+    letters: &mut Vec<Outgoing>,
+    recorded: &mut Vec<(Who, Entry)>,
+) {
+    let who: Who = outcome.who.clone().into();
+    let entry = Entry {
+        task_id: outcome.task_id,
+        epoch: outcome.epoch,
+    };
+    match moved {
+        Moved::Yes(moved) => {
+            letters.extend(core.letters(moved, "", now));
+            recorded.push((who, entry));
+        }
+        Moved::No { task, refused } => {
+            core.refused("outcome", reason(*refused));
+            tracing::warn!(
+                task_id = %outcome.task_id, agent = %who.agent, epoch = outcome.epoch, refused = %refused,
+                "outcome refused: its run is not entitled"
+            );
+            let last_word = task.life.state.is_final() && task.life.epoch == outcome.epoch;
+            if !last_word {
+                let state = Some(task.life.state).filter(|state: &State| *state != State::Blocked);
+                letters.push(core.revoke(&who, outcome.task_id, outcome.epoch, state, now));
+            }
+            recorded.push((who, entry));
+        }
+        Moved::Unknown => {
+            core.refused("outcome", "unknown");
+            letters.push(core.revoke(&who, outcome.task_id, outcome.epoch, None, now));
+        }
+        // The agent sends it again.
+        Moved::Contended => {}
+    }
+}
+
+/// At most so many bytes, cut between characters.
+pub(crate) fn clip(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
+        return text.into();
+    }
+    let room = limit.saturating_sub('…'.len_utf8());
+    let end = (0..=room)
+        .rev()
+        .find(|i| text.is_char_boundary(*i))
+        .unwrap_or(0);
+    format!("{}…", &text[..end])
+}

@@ -1,0 +1,209 @@
+//! Looks at leases: a run is lost when nobody renewed it for a whole lease *while this server watched* (protocol.md
+//! section 4). The watching is pure ([`Watch`]); the shell says whether everything was up all the while.
+
+use crate::core::Core;
+use crate::error::Result;
+use crate::grace::caught_up;
+use crate::transition::{Intent, Moved};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use warrener_backend::broker::Health;
+use warrener_backend::query::HeldLease;
+use warrener_model::TaskId;
+use warrener_model::life::Event;
+
+/// A tick that comes later than this after the last one watched nothing.
+const GAP: Duration = Duration::from_secs(10);
+/// Offers given up in one go.
+const OFFERS: usize = 500;
+
+/// What was seen of each lease, and since when.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    seen: HashMap<TaskId, (u64, Instant)>,
+    last: Option<Instant>,
+}
+
+impl Watch {
+    /// One look. Gives back the runs that were silent for a lease, with the `lease_seq` seen all the while.
+    pub(crate) fn look(
+        &mut self,
+        now: Instant,
+        rows: &[HeldLease],
+        lease: Duration,
+        well: bool,
+    ) -> Vec<(TaskId, u64)> {
+        let gap = self.last.is_some_and(|last| now.duration_since(last) > GAP);
+        self.last = Some(now);
+        if !well || gap {
+            // The silence may be ours.
+            self.seen.clear();
+        }
+        let mut next = HashMap::with_capacity(rows.len());
+        let mut silent = vec![];
+        for row in rows {
+            let since = match self.seen.get(&row.task) {
+                Some((seq, since)) if *seq == row.lease_seq => *since,
+                _ => now,
+            };
+            if now.duration_since(since) >= lease {
+                silent.push((row.task, row.lease_seq));
+            }
+            next.insert(row.task, (row.lease_seq, since));
+        }
+        self.seen = next;
+        silent
+    }
+
+    /// Whether the last look was so long ago that this process itself was away.
+    pub(crate) fn was_away(&self, now: Instant) -> bool {
+        self.last.is_some_and(|last| now.duration_since(last) > GAP)
+    }
+}
+
+/// Runs until told to stop.
+pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
+    let mut watch = Watch::default();
+    let every = core.options.timers.sweep.min(GAP);
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            () = stop.cancelled() => return,
+        }
+        if let Err(error) = tick(&core, &mut watch).await {
+            tracing::warn!(%error, "sweep waits");
+            watch = Watch::default();
+        }
+    }
+}
+
+async fn tick(core: &Arc<Core>, watch: &mut Watch) -> Result<()> {
+    if watch.was_away(Instant::now()) {
+        core.registry.forgive();
+    }
+    let well = caught_up_soon(core).await && core.broker.health().await == Health::Up;
+    let rows = core.store.held().await?;
+    let now = core.now().await?;
+    let silent = watch.look(Instant::now(), &rows, core.options.timers.lease, well);
+    core.registry.resync(&rows);
+    core.ready.notify_one();
+    if well {
+        crate::presence::expire(core, now).await?;
+        overdue(core, now).await?;
+    } else {
+        core.registry.forgive();
+    }
+    let intents = silent
+        .into_iter()
+        .map(|(task, seen)| Intent::new(task, Event::Lost { seen }, "server").detail(why()));
+    let mut letters = vec![];
+    for moved in core.transitions(intents.collect()).await? {
+        if let Moved::Yes(moved) = moved {
+            letters.extend(core.letters(&moved, "", now));
+        }
+    }
+    core.send(letters).await;
+    Ok(())
+}
+
+fn why() -> serde_json::Value {
+    serde_json::json!({ "reason": "no heartbeat for a lease" })
+}
+
+/// Under load the inbox is never empty at a given moment; what counts is that nothing waits longer than `caught_up`.
+async fn caught_up_soon(core: &Core) -> bool {
+    let until = Instant::now() + core.options.timers.caught_up;
+    loop {
+        if caught_up(core).await {
+            return true;
+        }
+        if Instant::now() >= until {
+            return false;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Row 9: offers that nobody claimed.
+async fn overdue(core: &Arc<Core>, now: warrener_model::Timestamp) -> Result<()> {
+    if core.broker.capabilities().direct {
+        return Ok(());
+    }
+    let back = i64::try_from(core.options.timers.offer_overdue.as_millis()).unwrap_or(i64::MAX);
+    let before = warrener_model::Timestamp::from_millis(now.as_millis().saturating_sub(back));
+    let tasks = core.store.offered_before(before, OFFERS).await?;
+    let intents = tasks.iter().map(|task| {
+        let detail = serde_json::json!({ "reason": "nobody claimed it in time" });
+        let event = Event::Unoffer {
+            offer: task.life.offer,
+        };
+        Intent::new(task.id, event, "server").detail(detail)
+    });
+    core.transitions(intents.collect()).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use warrener_model::agent::Who;
+    use warrener_model::{AgentId, ClaimId, InstanceId, Lane};
+
+    const LEASE: Duration = Duration::from_secs(45);
+
+    fn row(seq: u64) -> HeldLease {
+        HeldLease {
+            task: TaskId::from_bytes([1; 16]),
+            claim: ClaimId::from_bytes([2; 16]),
+            who: Who {
+                agent: AgentId::new("a").unwrap(),
+                instance: InstanceId::random(1),
+            },
+            epoch: 1,
+            lease_seq: seq,
+            lane: Lane::default(),
+        }
+    }
+
+    /// Looks every 5 s; each look says the lease_seq that is seen and whether all was well.
+    fn watch(looks: &[(u64, bool)]) -> Vec<usize> {
+        let start = Instant::now();
+        let mut watch = Watch::default();
+        let mut silent = vec![];
+        for (i, (seq, well)) in looks.iter().enumerate() {
+            let now = start + Duration::from_secs(5) * u32::try_from(i).unwrap();
+            if !watch.look(now, &[row(*seq)], LEASE, *well).is_empty() {
+                silent.push(i);
+            }
+        }
+        silent
+    }
+
+    #[test]
+    fn a_lease_that_nobody_renews_is_silent_after_a_whole_lease() {
+        assert_eq!(watch(&[(1, true); 11]), [9, 10]);
+    }
+
+    #[test]
+    fn a_renewal_or_an_outage_starts_the_watch_over() {
+        let mut renewed = [(1, true); 18];
+        renewed[8..].fill((2, true));
+        assert_eq!(watch(&renewed), [17]);
+        let mut outage = [(1, true); 18];
+        outage[8] = (1, false);
+        assert_eq!(watch(&outage), [17]);
+    }
+
+    #[test]
+    fn h9_a_server_that_was_stopped_calls_nobody_silent() {
+        let start = Instant::now();
+        let mut watch = Watch::default();
+        assert!(watch.look(start, &[row(1)], LEASE, true).is_empty());
+        let later = start + Duration::from_secs(3_600);
+        assert!(watch.was_away(later));
+        assert!(watch.look(later, &[row(1)], LEASE, true).is_empty());
+    }
+}

@@ -1,0 +1,292 @@
+//! Read, decide, commit, act: the shell around `apply`. The only place that moves tasks.
+//!
+//! Danger: between the commit and the effects the process may die. Every effect is therefore only a hint that somebody
+//! repeats: a grant is claimed again, a revoke follows the next heartbeat, ready work is found by the next dispatch.
+
+use crate::core::Core;
+use crate::error::Result;
+use std::collections::HashMap;
+use warrener_backend::store::{Change, Committed, Ending, Move, Op};
+use warrener_model::event::NewEvent;
+use warrener_model::failure::fingerprint;
+use warrener_model::json::Json;
+use warrener_model::life::{Context, Effect, Event, Refused, Step, apply};
+use warrener_model::retry::{Overrides, Policies};
+use warrener_model::task::Task;
+use warrener_model::{AgentId, TaskId, Timestamp};
+
+/// How often a decision is made again because somebody else moved the task meanwhile.
+const TRIES: usize = 12;
+
+/// One wish to move one task.
+#[derive(Clone, Debug)]
+pub(crate) struct Intent {
+    pub(crate) task: TaskId,
+    pub(crate) event: Event,
+    /// Who causes it: `server`, `agent:NAME`, `user:NAME`, `rule:NAME`.
+    pub(crate) actor: String,
+    /// More for the row of history.
+    pub(crate) detail: serde_json::Value,
+    pub(crate) ending: Option<Ending>,
+    pub(crate) input: Option<Json>,
+}
+
+impl Intent {
+    pub(crate) fn new(task: TaskId, event: Event, actor: impl Into<String>) -> Self {
+        let actor = actor.into();
+        Intent {
+            task,
+            event,
+            actor,
+            detail: serde_json::Value::Null,
+            ending: None,
+            input: None,
+        }
+    }
+
+    pub(crate) fn detail(self, detail: serde_json::Value) -> Self {
+        Intent { detail, ..self }
+    }
+
+    pub(crate) fn ending(self, ending: Ending) -> Self {
+        Intent {
+            ending: Some(ending),
+            ..self
+        }
+    }
+}
+
+/// What became of an intent.
+#[derive(Debug)]
+pub(crate) enum Moved {
+    /// Done and durable.
+    Yes(Box<Transition>),
+    /// Not a transition from where the task is.
+    No { task: Box<Task>, refused: Refused },
+    /// There is no such task.
+    Unknown,
+    /// Others were faster each time.
+    Contended,
+}
+
+/// A move that happened.
+#[derive(Debug)]
+pub(crate) struct Transition {
+    /// The task as it is now.
+    pub(crate) task: Task,
+    /// What it was before.
+    pub(crate) before: warrener_model::State,
+    pub(crate) effects: Vec<Effect>,
+}
+
+impl Core {
+    /// One intent.
+    pub(crate) async fn transition(&self, intent: Intent) -> Result<Moved> {
+        let mut moved = self.transitions(vec![intent]).await?;
+        Ok(moved.pop().expect("one intent has one answer"))
+    }
+
+    /// Several intents, in order; one commit a round for all. Answers in order.
+    pub(crate) async fn transitions(&self, intents: Vec<Intent>) -> Result<Vec<Moved>> {
+        let mut answers: Vec<Option<Moved>> = intents.iter().map(|_| None).collect();
+        let mut open: Vec<usize> = (0..intents.len()).collect();
+        for _ in 0..TRIES {
+            if open.is_empty() {
+                break;
+            }
+            open = self.round(&intents, &open, &mut answers).await?;
+        }
+        Ok(answers
+            .into_iter()
+            .map(|answer| answer.unwrap_or(Moved::Contended))
+            .collect())
+    }
+
+    /// Reads, decides and commits the open intents once; gives back those that met a conflict.
+    async fn round(
+        &self,
+        intents: &[Intent],
+        open: &[usize],
+        answers: &mut [Option<Moved>],
+    ) -> Result<Vec<usize>> {
+        let mut ids: Vec<TaskId> = open.iter().map(|i| intents[*i].task).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let rows = self.store.tasks(&ids).await?;
+        let mut tasks: HashMap<TaskId, Task> = rows
+            .into_iter()
+            .flatten()
+            .map(|task| (task.id, task))
+            .collect();
+        let now = self.now().await?;
+        let mut changes = vec![];
+        let mut decided = vec![];
+        for &i in open {
+            let intent = &intents[i];
+            let Some(task) = tasks.get_mut(&intent.task) else {
+                answers[i] = Some(Moved::Unknown);
+                continue;
+            };
+            match self.decide(task, &intent.event, now) {
+                Err(refused) => {
+                    answers[i] = Some(Moved::No {
+                        task: Box::new(task.clone()),
+                        refused,
+                    });
+                }
+                Ok(step) if step.life == task.life => {
+                    let before = task.life.state;
+                    let moved = Transition {
+                        task: task.clone(),
+                        before,
+                        effects: step.effects,
+                    };
+                    answers[i] = Some(Moved::Yes(Box::new(moved)));
+                }
+                Ok(step) => {
+                    let (change, moved) = change(task, step, intent, now);
+                    changes.push(change);
+                    decided.push((i, moved));
+                }
+            }
+        }
+        let mut conflicts = vec![];
+        if !changes.is_empty() {
+            let committed = self.store.commit(changes).await?;
+            for ((i, moved), result) in decided.into_iter().zip(committed) {
+                match result {
+                    Committed::Done { .. } => {
+                        self.after(&moved);
+                        answers[i] = Some(Moved::Yes(Box::new(moved)));
+                    }
+                    Committed::Conflict | Committed::KeyTaken { .. } => conflicts.push(i),
+                }
+            }
+        }
+        Ok(conflicts)
+    }
+
+    /// Asks the model.
+    pub(crate) fn decide(
+        &self,
+        task: &Task,
+        event: &Event,
+        now: Timestamp,
+    ) -> std::result::Result<Step, Refused> {
+        let own;
+        let policies: &Policies = if task.spec.retry.is_empty() {
+            &self.options.policies
+        } else {
+            own = self.policies(&task.spec.retry);
+            &own
+        };
+        apply(
+            &task.life,
+            event,
+            &Context {
+                now,
+                policies,
+                roll: fastrand::f64(),
+            },
+        )
+    }
+
+    fn policies(&self, overrides: &Overrides) -> Policies {
+        self.options.policies.with(overrides)
+    }
+
+    /// What follows every committed move, whatever caused it: the registry and the wake-ups.
+    pub(crate) fn after(&self, moved: &Transition) {
+        use warrener_model::State;
+        let task = &moved.task;
+        match &task.life.lease {
+            Some(lease) => self.registry.holds(lease, task.id),
+            None => self.registry.released(task.id),
+        }
+        if moved.before == State::Running && task.life.state != State::Running {
+            self.ready.notify_one();
+        }
+        self.registry
+            .offered(&task.spec.lane, task.id, task.life.offered_at.is_some());
+        for effect in &moved.effects {
+            match effect {
+                Effect::Ready => self.ready.notify_one(),
+                Effect::Alert => self.alerts.dead(task),
+                Effect::ScaleUp => self.alerts.scale_up(task),
+                Effect::Grant { .. } | Effect::Ask | Effect::Revoke { .. } => {}
+            }
+        }
+        if task.life.due_at().is_some() {
+            self.timer.notify_one();
+        }
+        crate::control::log(moved);
+    }
+}
+
+/// The change of one step, and the task after it. `task` is moved on, so that a later intent on it builds on this one.
+fn change(task: &mut Task, step: Step, intent: &Intent, now: Timestamp) -> (Change, Transition) {
+    let before = task.life.state;
+    let version = task.version;
+    let agent: Option<AgentId> = step
+        .life
+        .lease
+        .as_ref()
+        .or(task.life.lease.as_ref())
+        .map(|lease| lease.agent.clone());
+    let event = step.record.map(|kind| NewEvent {
+        at: now,
+        kind,
+        state: step.life.state,
+        attempt: step.life.attempt,
+        epoch: step.life.epoch,
+        agent,
+        actor: intent.actor.clone(),
+        detail: detail(&step, &intent.detail),
+    });
+    task.life = step.life;
+    task.version += 1;
+    let mut ending = intent.ending.clone();
+    if let Some(ending) = &mut ending {
+        if let Some(error) = &mut ending.error {
+            error.fingerprint = fingerprint(error.class, task.spec.kind.as_str(), &error.message);
+        }
+        task.output = ending.output.clone();
+        task.error = ending.error.clone();
+        task.usage = ending.usage.clone();
+        task.progress = None;
+    }
+    if let Some(input) = &intent.input {
+        task.spec.input = input.clone();
+    }
+    let change = Change::from(Op::Move(Box::new(Move {
+        task: task.id,
+        version,
+        life: task.life.clone(),
+        event,
+        ending,
+        input: intent.input.clone(),
+    })));
+    (
+        change,
+        Transition {
+            task: task.clone(),
+            before,
+            effects: step.effects,
+        },
+    )
+}
+
+/// What the row of history says beside its columns: the cause, and what comes next.
+fn detail(step: &Step, given: &serde_json::Value) -> serde_json::Value {
+    let mut detail = match given {
+        serde_json::Value::Object(map) => map.clone(),
+        _ => serde_json::Map::new(),
+    };
+    if let Some(at) = step.life.retry_at {
+        detail.insert("retry_at".into(), at.to_string().into());
+    }
+    if let Some(reason) = step.life.dead_reason {
+        detail.insert("dead_reason".into(), reason.as_str().into());
+    }
+    serde_json::Value::Object(detail)
+}
