@@ -115,6 +115,27 @@ pub struct List {
     pub bodies: bool,
 }
 
+impl List {
+    /// Where a task stands in this order: what `after` is when it is the last row of a page. The id goes the same way
+    /// as the number.
+    pub fn place(&self, task: &Task) -> (i64, TaskId) {
+        let number = match self.sort {
+            SortKey::Created => task.spec.created_at.as_millis(),
+            SortKey::Finished => {
+                let at = task.life.finished_at.map(Timestamp::as_millis);
+                at.unwrap_or(self.unfinished_place())
+            }
+            SortKey::Priority => i64::from(task.spec.priority.rank()),
+        };
+        (number, task.id)
+    }
+
+    /// The number of those that have not ended: they come last in both directions.
+    pub fn unfinished_place(&self) -> i64 {
+        if self.descending { i64::MIN } else { i64::MAX }
+    }
+}
+
 /// A running task's lease, as a sweep needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldLease {

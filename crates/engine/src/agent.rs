@@ -21,13 +21,13 @@ use warrener_model::name::Capability;
 use warrener_model::{AgentId, InstanceId, Lane};
 
 mod book;
-//TMP mod command;
+mod command;
 mod heartbeat;
 mod outbox;
 mod session;
 mod signals;
 
-//TMP pub use command::CommandExecutor;
+pub use command::CommandExecutor;
 pub use signals::Signals;
 
 use crate::options::Timers;

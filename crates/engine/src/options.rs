@@ -76,7 +76,7 @@ impl Timers {
             offer_overdue: ms(500),
             handoff: ms(1_000),
             heartbeat: ms(100),
-            lease: ms(500),
+            lease: ms(1_500),
             confirm: ms(1_000),
             caught_up: ms(200),
             sweep: ms(50),

@@ -168,7 +168,13 @@ fn intent(core: &Core, item: &Item) -> (Intent, Option<&'static str>) {
             };
             (Intent::new(*task, event, actor), objection)
         }
-        Item::Outcome(outcome) => (ended(outcome), None),
+        Item::Outcome(outcome) => {
+            if outcome.status == Status::Released && outcome.reason.as_deref() == Some("drain") {
+                // Before the commit that makes the task ready again, or it would go right back.
+                core.registry.draining(&outcome.who.clone().into());
+            }
+            (ended(outcome), None)
+        }
     }
 }
 

@@ -125,6 +125,17 @@ impl Registry {
         true
     }
 
+    /// It gives work back because it leaves: it gets nothing new from now on.
+    pub(crate) fn draining(&self, who: &Who) {
+        let mut inner = self.lock();
+        if let Some(live) = inner.agents.get_mut(&who.agent)
+            && live.agent.card.who.instance == who.instance
+            && live.agent.presence == Presence::Up
+        {
+            live.agent.presence = Presence::Draining;
+        }
+    }
+
     /// It is gone. Gives back the row to store, if this boot was there.
     pub(crate) fn leave(&self, who: &Who, presence: Presence, now: Timestamp) -> Option<Agent> {
         let mut inner = self.lock();

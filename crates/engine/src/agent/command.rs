@@ -24,23 +24,40 @@ pub struct CommandExecutor {
 impl CommandExecutor {
     /// For this program; `server` is what `WARRENER_SERVER` says.
     pub fn new(program: Program, server: String, env: Vec<(String, String)>) -> Self {
-        CommandExecutor { program, server, env }
+        CommandExecutor {
+            program,
+            server,
+            env,
+        }
     }
 
     fn env(&self, run: &Run) -> Vec<(String, String)> {
         let id = run.offer.task_id.to_string();
         let mut span = [0; 8];
         span.copy_from_slice(&run.claim.as_bytes()[8..]);
-        let traceparent = format!("00-{}-{:016x}-01", trace_id(run.offer.task_id), u64::from_be_bytes(span));
+        let traceparent = format!(
+            "00-{}-{:016x}-01",
+            trace_id(run.offer.task_id),
+            u64::from_be_bytes(span)
+        );
         let mut env = self.env.clone();
         let mut set = |name: &str, value: String| env.push((name.into(), value));
         set("WARRENER_IDEMPOTENCY_KEY", id.clone());
         set("WARRENER_TASK_ID", id);
         set("WARRENER_EPOCH", run.epoch.to_string());
         set("WARRENER_ATTEMPT", run.attempt.to_string());
-        set("WARRENER_DEADLINE", run.offer.deadline.map(|at| at.to_string()).unwrap_or_default());
+        set(
+            "WARRENER_DEADLINE",
+            run.offer
+                .deadline
+                .map(|at| at.to_string())
+                .unwrap_or_default(),
+        );
         set("WARRENER_SERVER", self.server.clone());
-        set("WARRENER_TASK_TOKEN", run.offer.task_token.clone().unwrap_or_default());
+        set(
+            "WARRENER_TASK_TOKEN",
+            run.offer.task_token.clone().unwrap_or_default(),
+        );
         set("WARRENER_INSTANCE", run.who.instance.to_string());
         set("TRACEPARENT", traceparent);
         env
@@ -91,9 +108,17 @@ impl Executor for CommandExecutor {
                 Ok(output) => Ended::Succeeded(output),
                 Err(error) => Ended::Failed(failed(error.to_string())),
             },
-            command::Ended::Failed { class, message, detail, retry_after_ms } => {
-                Ended::Failed(Failure { class, message, detail, retry_after_ms })
-            }
+            command::Ended::Failed {
+                class,
+                message,
+                detail,
+                retry_after_ms,
+            } => Ended::Failed(Failure {
+                class,
+                message,
+                detail,
+                retry_after_ms,
+            }),
             command::Ended::Stopped => Ended::Stopped,
         }
     }
@@ -101,5 +126,10 @@ impl Executor for CommandExecutor {
 
 fn failed(message: String) -> Failure {
     let class = warrener_model::Class::Invalid;
-    Failure { class, message, detail: serde_json::Value::Null, retry_after_ms: None }
+    Failure {
+        class,
+        message,
+        detail: serde_json::Value::Null,
+        retry_after_ms: None,
+    }
 }

@@ -1,0 +1,228 @@
+//! A world for a story: a store in a folder of its own, a memory broker, the orchestrator, and agents to add.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use warrener_backend::broker::Capabilities;
+use warrener_backend::memory::{MemoryBroker, MemoryOptions};
+use warrener_backend::{Broker, Store};
+use warrener_engine::orchestrator::View;
+use warrener_engine::supervise::Scope;
+use warrener_engine::{Options, Orchestrator, TaskContext, TaskError, Timers, Worker};
+use warrener_model::event::{Cursor, EventKind};
+use warrener_model::{State, Submission, TaskId};
+use warrener_sqlite::SqliteStore;
+
+/// How work gets to agents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The delivery is the claim.
+    Direct,
+    /// Offers are claimed.
+    Claim,
+}
+
+pub(crate) const MODES: [Mode; 2] = [Mode::Direct, Mode::Claim];
+
+pub(crate) struct World {
+    pub(crate) orchestrator: Orchestrator,
+    pub(crate) broker: MemoryBroker,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) options: Options,
+    folder: Arc<TempDir>,
+    stop: CancellationToken,
+    engine: JoinHandle<warrener_engine::supervise::Stopped>,
+}
+
+impl World {
+    pub(crate) async fn new(mode: Mode) -> Self {
+        Self::with(mode, |_| {}).await
+    }
+
+    pub(crate) async fn with(mode: Mode, change: impl FnOnce(&mut Options)) -> Self {
+        let mut options = MemoryOptions::default();
+        let direct = mode == Mode::Direct;
+        options.capabilities = Capabilities {
+            direct,
+            ..options.capabilities
+        };
+        let broker = MemoryBroker::new(options);
+        let mut options = Options {
+            timers: Timers::short(),
+            ..Options::default()
+        };
+        change(&mut options);
+        let folder = Arc::new(TempDir::new().unwrap());
+        Self::start(folder, broker, options).await
+    }
+
+    async fn start(folder: Arc<TempDir>, broker: MemoryBroker, options: Options) -> Self {
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open(warrener_sqlite::Options::new(folder.path())).unwrap());
+        let stop = CancellationToken::new();
+        let mut scope = Scope::new(&stop);
+        let shared: Arc<dyn Broker> = Arc::new(broker.clone());
+        let orchestrator = Orchestrator::start(store.clone(), shared, options.clone(), &mut scope)
+            .await
+            .unwrap();
+        let engine = tokio::spawn(scope.run(Duration::from_secs(5)));
+        World {
+            orchestrator,
+            broker,
+            store,
+            options,
+            folder,
+            stop,
+            engine,
+        }
+    }
+
+    /// The server is gone and comes back on the same folder; the broker forgets everything, as an embedded one does.
+    pub(crate) async fn restart(mut self) -> Self {
+        self.stop.cancel();
+        (&mut self.engine).await.unwrap();
+        self.store.close(Duration::from_secs(5)).await.unwrap();
+        self.broker.lose_everything();
+        Self::start(
+            self.folder.clone(),
+            self.broker.clone(),
+            self.options.clone(),
+        )
+        .await
+    }
+
+    /// Adds an agent that runs kind `work` with this function; it works until its token is cancelled.
+    pub(crate) fn agent<F, R>(&self, name: &str, slots: u32, handler: F) -> Member
+    where
+        F: Fn(TaskContext, serde_json::Value) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<serde_json::Value, TaskError>> + Send + 'static,
+    {
+        let broker = Arc::new(self.broker.clone());
+        self.agent_on(broker, name, slots, handler)
+    }
+
+    pub(crate) fn agent_on<F, R>(
+        &self,
+        broker: Arc<dyn Broker>,
+        name: &str,
+        slots: u32,
+        handler: F,
+    ) -> Member
+    where
+        F: Fn(TaskContext, serde_json::Value) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<serde_json::Value, TaskError>> + Send + 'static,
+    {
+        let timers = self.options.timers;
+        let worker = Worker::builder(broker, name)
+            .concurrency(slots)
+            .options(|options| {
+                options.timers = timers;
+                options.drain = Duration::from_millis(300);
+            })
+            .handle("work", handler)
+            .unwrap()
+            .build();
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(worker.run(stop.clone()));
+        Member { stop, task }
+    }
+
+    pub(crate) async fn submit(&self, text: &str) -> TaskId {
+        let submission = Submission::read(text).unwrap();
+        self.orchestrator
+            .submit(submission, None, "user:test")
+            .await
+            .unwrap()
+            .view
+            .task
+            .id
+    }
+
+    /// Waits for the task to end.
+    pub(crate) async fn end(&self, id: TaskId) -> View {
+        let (mut done, pending) = self
+            .orchestrator
+            .wait(&[id], false, Duration::from_secs(30))
+            .await
+            .unwrap();
+        assert!(
+            pending.is_empty(),
+            "task {id} did not end: {:?}",
+            self.history(id).await
+        );
+        done.pop().unwrap()
+    }
+
+    /// Waits until the task is in this state.
+    pub(crate) async fn until(&self, id: TaskId, state: State) -> View {
+        let mut changed = self.orchestrator.changed();
+        for _ in 0..600 {
+            changed.mark_unchanged();
+            let view = self.orchestrator.task(id).await.unwrap();
+            if view.task.life.state == state {
+                return view;
+            }
+            let _ = tokio::time::timeout(Duration::from_millis(50), changed.changed()).await;
+        }
+        panic!("task {id} is not {state}: {:?}", self.history(id).await);
+    }
+
+    /// The kinds of the task's events, without those of the broker's own business.
+    pub(crate) async fn history(&self, id: TaskId) -> Vec<EventKind> {
+        let events = self
+            .orchestrator
+            .events(Cursor(0), Some(id), 1_000)
+            .await
+            .unwrap();
+        let own = |kind: &EventKind| !matches!(kind, EventKind::Offered | EventKind::Unoffered);
+        events
+            .into_iter()
+            .map(|row| row.event.kind)
+            .filter(own)
+            .collect()
+    }
+
+    /// The agent is known and there.
+    pub(crate) async fn joined(&self, name: &str) {
+        for _ in 0..600 {
+            let there = self.orchestrator.agents().iter().any(|view| {
+                view.agent.card.who.agent_id.as_str() == name
+                    && view.agent.presence == warrener_model::agent::Presence::Up
+            });
+            if there {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("agent {name} did not join");
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+pub(crate) struct Member {
+    pub(crate) stop: CancellationToken,
+    pub(crate) task: JoinHandle<warrener_engine::agent::Stopped>,
+}
+
+impl Member {
+    pub(crate) async fn drain(self) -> warrener_engine::agent::Stopped {
+        self.stop.cancel();
+        self.task.await.unwrap()
+    }
+}
+
+/// A handler that gives back its input.
+pub(crate) async fn echo(
+    _: TaskContext,
+    input: serde_json::Value,
+) -> Result<serde_json::Value, TaskError> {
+    Ok(input)
+}

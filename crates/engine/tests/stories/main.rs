@@ -1,0 +1,13 @@
+//! Stories of the engine on the memory broker and a SQLite store: one file a behaviour, each story told twice where it
+//! matters, once where the delivery is the claim (embedded) and once where agents claim offers (as on RabbitMQ).
+
+mod harness;
+
+mod cancel;
+mod dead;
+mod lanes;
+mod leases;
+mod restart;
+mod retry;
+mod submit;
+mod work;

@@ -1,0 +1,75 @@
+//! Forgetting old tasks, a few at a time, so that nobody waits long behind it.
+
+use crate::tally;
+use rusqlite::{Connection, params};
+use warrener_backend::store::Purge;
+use warrener_model::State;
+
+/// Tasks and keys that one transaction forgets.
+pub(crate) const STEP: usize = 100;
+
+/// What one step did.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Purged {
+    /// Tasks that went.
+    pub(crate) tasks: usize,
+    /// Keys that went.
+    pub(crate) keys: usize,
+}
+
+/// One step, within a transaction: at most `limit` tasks.
+pub(crate) fn step(
+    db: &Connection,
+    purge: &Purge,
+    limit: usize,
+    counts: &mut tally::Delta,
+) -> rusqlite::Result<Purged> {
+    let mut tasks = 0;
+    for state in State::ALL.into_iter().filter(|state| state.is_final()) {
+        let before = match state {
+            State::Dead => purge.dead_before,
+            _ => purge.finished_before,
+        };
+        let left = limit.min(STEP) - tasks;
+        let sql = "SELECT n, lane, kind FROM task WHERE state = ?1 AND finished_at < ?2 \
+                   ORDER BY finished_at LIMIT ?3";
+        let old: Vec<(i64, String, String)> = db
+            .prepare_cached(sql)?
+            .query_map(params![state.as_str(), before.as_millis(), left], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?
+            .collect::<rusqlite::Result<_>>()?;
+        for (n, lane, kind) in old {
+            forget(db, n)?;
+            counts.add((&lane, state, &kind), -1);
+            tasks += 1;
+        }
+    }
+    db.prepare_cached("DELETE FROM tally WHERE n = 0")?
+        .execute([])?;
+    let keys = db
+        .prepare_cached(
+            "DELETE FROM key WHERE key IN (SELECT key FROM key WHERE gone = 1 AND at < ?1 ORDER BY at LIMIT ?2)",
+        )?
+        .execute(params![purge.keys_before.as_millis(), STEP])?;
+    Ok(Purged { tasks, keys })
+}
+
+fn forget(db: &Connection, n: i64) -> rusqlite::Result<()> {
+    const STEPS: [&str; 8] = [
+        // The key stays for a while, so that a request that comes again is known.
+        "UPDATE key SET gone = 1 WHERE key = (SELECT key FROM spec WHERE task = ?1)",
+        "DELETE FROM label WHERE (key, value, task) IN (SELECT j.key, j.value, s.task \
+         FROM spec s, json_each(s.labels) j WHERE s.task = ?1)",
+        "DELETE FROM event WHERE task = ?1",
+        "DELETE FROM log WHERE task = ?1",
+        "DELETE FROM log_size WHERE task = ?1",
+        "DELETE FROM outcome WHERE task = ?1",
+        "DELETE FROM spec WHERE task = ?1",
+        "DELETE FROM task WHERE n = ?1",
+    ];
+    for sql in STEPS {
+        db.prepare_cached(sql)?.execute([n])?;
+    }
+    Ok(())
+}
