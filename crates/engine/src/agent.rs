@@ -53,6 +53,8 @@ pub struct AgentOptions {
     pub drain: Duration,
     /// Where it runs.
     pub host: String,
+    /// Which boot this is; made up unless given (a link must know it before the agent runs).
+    pub instance: Option<InstanceId>,
 }
 
 impl Default for AgentOptions {
@@ -67,6 +69,7 @@ impl Default for AgentOptions {
             timers: Timers::default(),
             drain: Duration::from_secs(25),
             host: String::new(),
+            instance: None,
         }
     }
 }
@@ -148,9 +151,11 @@ impl Agent {
             Ok(id) => id,
             Err(error) => return Stopped::Unwelcome("invalid".into(), error.to_string()),
         };
+        let instance = self.options.instance.clone();
+        let instance = instance.unwrap_or_else(|| InstanceId::random(fastrand::u32(..)));
         let who = Who {
             agent: id,
-            instance: InstanceId::random(fastrand::u32(..)),
+            instance,
         };
         session::run(self.broker, self.executor, self.options, who, shutdown).await
     }

@@ -56,6 +56,7 @@ CREATE INDEX task_created  ON task (created_at, id);
 CREATE INDEX task_priority ON task (priority, id);
 CREATE INDEX task_lane     ON task (lane, created_at, id);
 CREATE INDEX task_state    ON task (state, created_at, id);
+CREATE INDEX task_agent    ON task (agent) WHERE agent IS NOT NULL;
 CREATE INDEX task_run      ON task (run) WHERE run IS NOT NULL;
 CREATE INDEX task_parent   ON task (parent) WHERE parent IS NOT NULL;
 -- The work queue: `kind` at its end lets a lane's excepted kinds be passed over without reading the rows.

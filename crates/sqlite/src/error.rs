@@ -33,11 +33,16 @@ pub(crate) fn reading(error: &rusqlite::Error) -> Error {
 pub(crate) fn opening(error: &rusqlite::Error, file: &Path) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::CannotOpen) => no_room(error),
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Error::Damaged {
-            what: file.display().to_string(),
-            reason: format!("{error}; {ADVICE}"),
-        },
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => not_a_database(file, error),
         _ => writing(error),
+    }
+}
+
+/// Something is in the file that is no store of ours.
+pub(crate) fn not_a_database(file: &Path, reason: impl std::fmt::Display) -> Error {
+    Error::Damaged {
+        what: file.display().to_string(),
+        reason: format!("{reason}; {ADVICE}"),
     }
 }
 

@@ -18,9 +18,12 @@ mod error;
 mod filter;
 mod list;
 mod os;
+#[cfg(test)]
+mod plans;
 mod read;
 mod row;
 mod schema;
+mod totals;
 
 use async_trait::async_trait;
 use error::{closed, reading, unanswered};
@@ -116,14 +119,8 @@ impl SqliteStore {
         let connections = (0..options.readers.max(1))
             .map(|_| schema::reader(&file, options.busy))
             .collect::<Result<Vec<_>>>()?;
-        let (changed, watched) = watch::channel(Cursor(newest));
+        let (writer, changed) = Writer::new(db, owner, newest);
         let (requests, received) = mpsc::channel(WAITING);
-        let writer = Writer {
-            db,
-            owner,
-            changed,
-            newest,
-        };
         std::thread::Builder::new()
             .name("store-writer".into())
             .spawn(move || writer.run(received))
@@ -133,7 +130,7 @@ impl SqliteStore {
             id,
             requests,
             readers: Readers::new(connections),
-            changed: watched,
+            changed,
             clock: options.clock,
             latest: AtomicI64::new(now.as_millis()),
             closed: AtomicBool::new(false),

@@ -1,5 +1,6 @@
 //! Pages of tasks: keyset pagination over an index, so that the last page costs what the first one does.
 
+use crate::error::reading;
 use crate::filter::Condition;
 use crate::row::{self, Part};
 use rusqlite::types::Value;
@@ -10,56 +11,63 @@ use warrener_model::Task;
 
 /// A page.
 pub(crate) fn page(db: &Connection, list: &List) -> Result<Vec<Task>> {
-    let condition = Condition::of(&list.filter, list.now)?;
-    let numbers = numbers(db, list, &condition).map_err(|e| crate::error::reading(&e))?;
+    let mut numbers = vec![];
+    for run in runs(list)? {
+        let left = list.limit - numbers.len();
+        numbers.extend(run.numbers(db, left).map_err(|e| reading(&e))?);
+    }
     let part = if list.bodies { Part::Whole } else { Part::Head };
     numbers
         .into_iter()
-        .map(|n| row::by_number(db, n, part).map_err(|e| crate::error::reading(&e)))
+        .map(|n| row::by_number(db, n, part).map_err(|e| reading(&e)))
         .collect()
 }
 
-fn numbers(db: &Connection, list: &List, condition: &Condition) -> rusqlite::Result<Vec<i64>> {
-    match list.sort {
-        SortKey::Created => sorted(db, list, condition, "t.created_at", list.limit),
-        SortKey::Priority => sorted(db, list, condition, "t.priority", list.limit),
-        SortKey::Finished => finished(db, list, condition),
-    }
+/// Tasks that an index has in the order wanted.
+#[derive(Debug)]
+pub(crate) struct Run {
+    condition: Condition,
+    order: String,
 }
 
-/// In two parts, since those that have not ended come last in both directions.
-fn finished(db: &Connection, list: &List, condition: &Condition) -> rusqlite::Result<Vec<i64>> {
-    let open = list.unfinished_place();
-    let mut numbers = vec![];
-    if list.after.is_none_or(|(at, _)| at != open) {
-        let mut ended = condition.clone();
+/// What the rest of the list, after the page before, is made of, in order.
+pub(crate) fn runs(list: &List) -> Result<Vec<Run>> {
+    let all = Condition::of(&list.filter, list.now)?;
+    Ok(match list.sort {
+        SortKey::Created => vec![sorted(list, all, "t.created_at")],
+        SortKey::Priority => vec![sorted(list, all, "t.priority")],
+        SortKey::Finished => finished(list, all),
+    })
+}
+
+/// In two runs, since those that have not ended come last in both directions.
+fn finished(list: &List, all: Condition) -> Vec<Run> {
+    let last = list.unfinished_place();
+    let mut runs = vec![];
+    if list.after.is_none_or(|(at, _)| at != last) {
+        let mut ended = all.clone();
         ended.and("t.finished_at IS NOT NULL", []);
-        numbers = sorted(db, list, &ended, "t.finished_at", list.limit)?;
+        runs.push(sorted(list, ended, "t.finished_at"));
     }
-    let left = list.limit - numbers.len();
-    if left > 0 {
-        let mut rest = condition.clone();
-        rest.and("t.finished_at IS NULL", []);
-        let after = list.after.filter(|(at, _)| *at == open);
-        if let Some((_, id)) = after {
-            let than = if list.descending { '<' } else { '>' };
-            let id = Value::Blob(id.as_bytes().to_vec());
-            rest.and(&format!("t.id {than} ?"), [id]);
-        }
-        let order = if list.descending { "t.id DESC" } else { "t.id" };
-        numbers.extend(select(db, &rest, order, left)?);
+    let mut rest = all;
+    rest.and("t.finished_at IS NULL", []);
+    let (than, order) = if list.descending {
+        ('<', "t.id DESC")
+    } else {
+        ('>', "t.id")
+    };
+    if let Some((_, id)) = list.after.filter(|(at, _)| *at == last) {
+        let id = Value::Blob(id.as_bytes().to_vec());
+        rest.and(&format!("t.id {than} ?"), [id]);
     }
-    Ok(numbers)
+    runs.push(Run {
+        condition: rest,
+        order: order.into(),
+    });
+    runs
 }
 
-fn sorted(
-    db: &Connection,
-    list: &List,
-    condition: &Condition,
-    column: &str,
-    limit: usize,
-) -> rusqlite::Result<Vec<i64>> {
-    let mut condition = condition.clone();
+fn sorted(list: &List, mut condition: Condition, column: &str) -> Run {
     let (than, order) = if list.descending {
         ('<', format!("{column} DESC, t.id DESC"))
     } else {
@@ -69,21 +77,25 @@ fn sorted(
         let id = Value::Blob(id.as_bytes().to_vec());
         condition.and(&format!("({column}, t.id) {than} (?, ?)"), [at.into(), id]);
     }
-    select(db, &condition, &order, limit)
+    Run { condition, order }
 }
 
-/// Row numbers only: what is sorted stays small, and the rows are read once they are known to be wanted.
-fn select(
-    db: &Connection,
-    condition: &Condition,
-    order: &str,
-    limit: usize,
-) -> rusqlite::Result<Vec<i64>> {
-    let sql = format!(
-        "SELECT t.n FROM task t WHERE {} ORDER BY {order} LIMIT {limit}",
-        condition.sql
-    );
-    let mut statement = db.prepare_cached(&sql)?;
-    let rows = statement.query_map(params_from_iter(&condition.values), |row| row.get(0))?;
-    rows.collect()
+impl Run {
+    /// Row numbers only: what is sorted stays small, and a row is read once it is known to be wanted.
+    pub(crate) fn sql(&self) -> String {
+        format!(
+            "SELECT t.n FROM task t WHERE {} ORDER BY {} LIMIT ?",
+            self.condition.sql, self.order
+        )
+    }
+
+    fn numbers(mut self, db: &Connection, limit: usize) -> rusqlite::Result<Vec<i64>> {
+        let sql = self.sql();
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.condition.values.push(Value::Integer(limit));
+        let mut statement = db.prepare_cached(&sql)?;
+        let rows =
+            statement.query_map(params_from_iter(&self.condition.values), |row| row.get(0))?;
+        rows.collect()
+    }
 }

@@ -50,6 +50,11 @@ pub(crate) fn own(dir: &Path) -> Result<Owner> {
     Ok(Owner { _file: file })
 }
 
+/// Bytes of a file; none when it is not there. By its name, since closing a second descriptor would drop SQLite's locks.
+pub(crate) fn size(file: &Path) -> u64 {
+    std::fs::metadata(file).map_or(0, |found| found.len())
+}
+
 /// The time of day.
 #[expect(
     clippy::disallowed_methods,

@@ -8,6 +8,9 @@ use warrener_model::State;
 /// Tasks and keys that one transaction forgets.
 pub(crate) const STEP: usize = 100;
 
+pub(crate) const OLD: &str = "SELECT n, lane, kind FROM task INDEXED BY task_over \
+                              WHERE state = ?1 AND finished_at < ?2 ORDER BY finished_at LIMIT ?3";
+
 /// What one step did.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Purged {
@@ -31,10 +34,8 @@ pub(crate) fn step(
             _ => purge.finished_before,
         };
         let left = limit.min(STEP) - tasks;
-        let sql = "SELECT n, lane, kind FROM task WHERE state = ?1 AND finished_at < ?2 \
-                   ORDER BY finished_at LIMIT ?3";
         let old: Vec<(i64, String, String)> = db
-            .prepare_cached(sql)?
+            .prepare_cached(OLD)?
             .query_map(params![state.as_str(), before.as_millis(), left], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })?

@@ -1,7 +1,7 @@
 //! Opening connections: pragmas, the functions that SQL calls, migrations, the store's id.
 
-use crate::error::opening;
-use crate::filter;
+use crate::error::{not_a_database, opening};
+use crate::{filter, os};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use std::path::Path;
 use std::time::Duration;
@@ -15,6 +15,8 @@ const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_first.sql")];
 const APPLICATION: i32 = 0x5772_6e72;
 /// Before this, two connections to one file could damage it at a WAL reset.
 const OLDEST_SQLITE: i32 = 3_051_003;
+/// Bytes of the smallest database. SQLite takes a file of one byte for an empty one, and would write over it.
+const SHORTEST: u64 = 512;
 /// Statements that each connection keeps prepared.
 const STATEMENTS: usize = 128;
 /// Bytes that the WAL file keeps after it was emptied.
@@ -27,6 +29,9 @@ pub(crate) fn writer(file: &Path, busy: Duration, now: Timestamp) -> Result<(Con
         return Err(Error::Invalid(format!(
             "SQLite {version} can damage a store; 3.51.3 or newer is needed"
         )));
+    }
+    if (1..SHORTEST).contains(&os::size(file)) {
+        return Err(not_a_database(file, "it is too short to be a database"));
     }
     let open = |error: rusqlite::Error| opening(&error, file);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -77,10 +82,7 @@ fn ours(db: &Connection, file: &Path) -> Result<()> {
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(open)?;
     if application != APPLICATION && (tables > 0 || application != 0) {
-        return Err(Error::Damaged {
-            what: file.display().to_string(),
-            reason: "it is a database of another program; nothing was changed; move it away".into(),
-        });
+        return Err(not_a_database(file, "it is a database of another program"));
     }
     Ok(())
 }

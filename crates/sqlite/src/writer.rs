@@ -52,16 +52,35 @@ pub(crate) struct Commit {
 /// What the thread owns.
 pub(crate) struct Writer {
     /// The only connection that writes.
-    pub(crate) db: Connection,
+    db: Connection,
     /// The folder; given back last.
-    pub(crate) owner: Owner,
+    owner: Owner,
     /// Who wants to know.
-    pub(crate) changed: watch::Sender<Cursor>,
+    changed: watch::Sender<Cursor>,
     /// The newest cursor.
-    pub(crate) newest: u64,
+    newest: u64,
+    /// A write found no room since the last checkpoint.
+    crowded: bool,
 }
 
 impl Writer {
+    /// On this connection, from this cursor on.
+    pub(crate) fn new(
+        db: Connection,
+        owner: Owner,
+        newest: u64,
+    ) -> (Self, watch::Receiver<Cursor>) {
+        let (changed, watched) = watch::channel(Cursor(newest));
+        let writer = Writer {
+            db,
+            owner,
+            changed,
+            newest,
+            crowded: false,
+        };
+        (writer, watched)
+    }
+
     /// Serves until the last handle is gone, or one asks to close.
     pub(crate) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut next = None;
@@ -155,14 +174,18 @@ impl Writer {
                 self.newest = gathered.newest;
                 Ok(done)
             }
-            Ok(Err(error)) => Err(writing(&error)),
+            Ok(Err(error)) => {
+                let error = writing(&error);
+                self.crowded |= matches!(error, Error::NoRoom { .. });
+                Err(error)
+            }
             // The panic has been reported by the hook; the thread lives on for the others.
             Err(_) => Err(unanswered("a defect stopped the write; see the log")),
         }
     }
 
     /// Moves the WAL into the database; after the answers, so that nobody waits for it who asked before.
-    fn checkpoint(&self) {
+    fn checkpoint(&mut self) {
         let pages = |mode: &str| {
             let sql = format!("PRAGMA wal_checkpoint({mode})");
             self.db
@@ -170,6 +193,8 @@ impl Writer {
                 .query_row([], |row| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?))
         };
         let done = match pages("NOOP") {
+            // An emptied WAL is room that the next write may need.
+            _ if std::mem::take(&mut self.crowded) => pages("TRUNCATE").map(drop),
             Ok(waiting) if waiting >= CHECKPOINT_PAGES => pages("PASSIVE").map(drop),
             other => other.map(drop),
         };
@@ -213,4 +238,73 @@ fn gather(
         }
     }
     group
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{os, schema};
+    use std::time::Duration;
+    use warrener_model::Timestamp;
+
+    fn writer(dir: &std::path::Path) -> Writer {
+        let owner = os::own(dir).unwrap();
+        let file = dir.join("store.db");
+        let (db, _) = schema::writer(&file, Duration::ZERO, Timestamp::default()).unwrap();
+        Writer::new(db, owner, 0).0
+    }
+
+    fn lanes(writer: &Writer) -> i64 {
+        let sql = "SELECT count(*) FROM lane";
+        writer.db.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_panic_takes_its_transaction_back_and_the_next_one_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = writer(dir.path());
+        let insert = "INSERT INTO lane (lane, paused) VALUES ('a', 0)";
+        let defect: Result<()> = writer.transaction(|db, _| {
+            apply::run(db, insert)?;
+            panic!("a defect, made by a test");
+        });
+        assert!(matches!(defect, Err(Error::Unavailable { .. })));
+        assert_eq!(lanes(&writer), 0);
+        writer.transaction(|db, _| apply::run(db, insert)).unwrap();
+        assert_eq!(lanes(&writer), 1);
+    }
+
+    #[test]
+    fn an_error_takes_back_what_the_group_did() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = writer(dir.path());
+        let insert = "INSERT INTO lane (lane, paused) VALUES ('a', 0)";
+        let twice = writer.transaction(|db, _| {
+            apply::run(db, insert)?;
+            apply::run(db, insert)
+        });
+        assert!(twice.is_err());
+        assert_eq!(lanes(&writer), 0);
+    }
+
+    #[test]
+    fn the_log_that_is_written_ahead_is_emptied_when_it_is_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = writer(dir.path());
+        let waiting = |writer: &Writer| -> i64 {
+            let sql = "PRAGMA wal_checkpoint(NOOP)";
+            let pages = |row: &rusqlite::Row<'_>| Ok(row.get::<_, i64>(1)? - row.get::<_, i64>(2)?);
+            writer.db.query_row(sql, [], pages).unwrap()
+        };
+        let insert =
+            "INSERT INTO meta (name, value) SELECT 'x' || count(*), zeroblob(2500000) FROM meta";
+        writer.transaction(|db, _| apply::run(db, insert)).unwrap();
+        assert!(waiting(&writer) < CHECKPOINT_PAGES);
+        writer.checkpoint();
+        assert!(waiting(&writer) > 0, "a short one is left alone");
+        writer.transaction(|db, _| apply::run(db, insert)).unwrap();
+        assert!(waiting(&writer) >= CHECKPOINT_PAGES);
+        writer.checkpoint();
+        assert_eq!(waiting(&writer), 0);
+    }
 }

@@ -81,9 +81,9 @@ pub(super) fn reassign(life: &Life, to: &AgentId, context: &Context<'_>) -> Resu
     })
 }
 
-/// Waits for a person; only what has not started can.
+/// Waits for a person; only what has not started can, and what waits for other tasks does so first.
 pub(super) fn park(life: &Life, why: Parked, context: &Context<'_>) -> Result<Step, Refused> {
-    let waits = matches!(life.state, State::Ready | State::Scheduled | State::Blocked);
+    let waits = matches!(life.state, State::Ready | State::Scheduled);
     if !waits || life.offered_at.is_some() {
         return Err(Refused::Illegal(life.state));
     }
@@ -97,10 +97,18 @@ pub(super) fn park(life: &Life, why: Parked, context: &Context<'_>) -> Result<St
     })
 }
 
-/// The act that it waited for.
+/// The act that it waited for; its time may still be ahead.
 pub(super) fn unpark(life: &Life, context: &Context<'_>) -> Result<Step, Refused> {
     parked(life)?;
     let mut life = life.clone();
+    if life.not_before.is_some_and(|at| at > context.now) {
+        life.enter(State::Scheduled, context.now);
+        return Ok(Step {
+            life,
+            record: Some(EventKind::Scheduled),
+            effects: vec![],
+        });
+    }
     life.enter(State::Ready, context.now);
     Ok(Step {
         life,

@@ -15,10 +15,12 @@ pub async fn each_message_goes_to_one_reader_and_each_reader_gets_its_turn<H: Ha
         .ensure(std::slice::from_ref(&one))
         .await
         .expect("it is up");
-    let mut readers = Vec::new();
+    let (mut agents, mut readers) = (Vec::new(), Vec::new());
     for name in ["ann", "ben", "cid"] {
         let agent = h.agent(&who(name), &[lane("one")]).await;
         readers.push(read(&agent, &one, 1).await);
+        // A connection ends with its last handle, and its subscriptions with it.
+        agents.push(agent);
     }
     send(&server, &one, 1..10).await;
     let mut seen = Vec::new();

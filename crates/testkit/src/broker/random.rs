@@ -44,8 +44,14 @@ pub async fn random_operations_agree_with_a_simple_model<H: Harness>(h: H) {
     for n in 0..u64::from(OPERATIONS) {
         match dice.u32(..10) {
             0..=3 => {
-                assert_eq!(publish(&server, &one, note(n)).await, Receipt::Confirmed);
-                inside.insert(n, 0);
+                let full = inside.len() as u64 >= credit(&readers) + h.bounds().offers as u64;
+                let receipt = publish(&server, &one, note(n)).await;
+                if full {
+                    assert_eq!(receipt, Receipt::Full);
+                } else {
+                    assert_eq!(receipt, Receipt::Confirmed);
+                    inside.insert(n, 0);
+                }
             }
             4 if readers.len() < READERS => {
                 let credit = dice.u32(1..4);
@@ -70,8 +76,7 @@ pub async fn random_operations_agree_with_a_simple_model<H: Harness>(h: H) {
             _ => {}
         }
         let total = inside.len() as u64;
-        let credit: u64 = readers.iter().map(|reader| reader.credit).sum();
-        let held = total.min(credit);
+        let held = total.min(credit(&readers));
         depth_is(&server, &one, total - held, held).await;
         readers_are(&server, &one, readers.len() as u64).await;
     }
@@ -85,6 +90,10 @@ pub async fn random_operations_agree_with_a_simple_model<H: Harness>(h: H) {
     }
     assert_eq!(left, inside.into_keys().collect());
     depth_is(&server, &one, 0, 0).await;
+}
+
+fn credit(readers: &[Reader]) -> u64 {
+    readers.iter().map(|reader| reader.credit).sum()
 }
 
 async fn settle_one(reader: &mut Reader, verdict: Verdict, inside: &mut BTreeMap<u64, u32>) {

@@ -1,0 +1,140 @@
+//! The list of tasks, and what all lists share: filter, sort, limit, cursor.
+
+use crate::cursor::{ListId, read_task_place, task_place};
+use crate::failure::{Answer, Failure};
+use crate::reading::Params;
+use crate::state::App;
+use axum::Json;
+use axum::extract::State;
+use warrener_api::{Page, TaskObject};
+use warrener_backend::query::{List, SortKey};
+use warrener_engine::Error;
+use warrener_model::filter::Filter;
+use warrener_model::submission::unknown;
+use warrener_model::{Timestamp, limits};
+
+/// Rows of a page of tasks, unless said.
+const ROWS: usize = 100;
+/// What every list takes.
+pub(crate) const PARAMS: [&str; 5] = ["filter", "sort", "limit", "cursor", "fields"];
+/// What a list can be sorted by.
+const SORTS: [(&str, SortKey); 3] = [
+    ("created_at", SortKey::Created),
+    ("finished_at", SortKey::Finished),
+    ("priority", SortKey::Priority),
+];
+/// What a list leaves out unless it is named.
+const BODIES: [&str; 3] = ["description", "input", "output"];
+/// The fields that `fields` may name.
+const FIELDS: &str = "id kind lane priority title description state final waiting_for waiting_since attempt epoch \
+    max_attempts agent input output error dead_reason labels run_id step parent_id created_at not_before ready_at \
+    started_at finished_at retry_at deadline timeout_ms progress usage replays version";
+
+/// List tasks
+///
+/// Newest first unless said. Items come without description, input and output, unless `fields` names them.
+#[utoipa::path(
+    get, path = "/api/v1/tasks", tag = "tasks",
+    params(
+        ("filter" = Option<String>, Query, description = "such as `state:failed,dead label.batch:42 age:>1h`"),
+        ("sort" = Option<String>, Query, description = "created_at, finished_at or priority; - in front turns it round; -created_at unless said"),
+        ("limit" = Option<u32>, Query, description = "1 to 1000; 100 unless said"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        ("fields" = Option<String>, Query, description = "names of fields; brings those that lists leave out"),
+    ),
+    responses((status = 200, description = "A page", body = Page<TaskObject>))
+)]
+pub(crate) async fn tasks(
+    State(app): State<App>,
+    params: Params,
+) -> Answer<Json<Page<TaskObject>>> {
+    params.only(&PARAMS)?;
+    let sort = params.text("sort").unwrap_or("-created_at");
+    let words = params.text("filter").unwrap_or_default().trim();
+    let id = ListId::of(&["tasks", words, sort]);
+    let after = match params.text("cursor") {
+        Some(cursor) => Some(read_task_place(&id.open(cursor)?)?),
+        None => None,
+    };
+    let (sort, descending) = sorted(sort)?;
+    let bodies = bodies(params.text("fields").unwrap_or_default())?;
+    let list = List {
+        filter: filter(words)?,
+        now: Timestamp::default(),
+        sort,
+        descending,
+        limit: limit(&params, ROWS)?,
+        after,
+        bodies: !bodies.is_empty(),
+    };
+    let page = app.orchestrator.list(list).await?;
+    let items = page.items.iter().map(|view| {
+        let mut task = TaskObject::of(&view.task, view.waiting_for, !bodies.is_empty());
+        task.description = task.description.filter(|_| bodies.contains(&"description"));
+        task.input = task.input.filter(|_| bodies.contains(&"input"));
+        task.output = task.output.filter(|_| bodies.contains(&"output"));
+        task
+    });
+    Ok(Json(Page {
+        items: items.collect(),
+        next: page.next.map(|place| id.seal(&task_place(place))),
+    }))
+}
+
+/// Reads a filter.
+pub(crate) fn filter(text: &str) -> Answer<Filter> {
+    Ok(Filter::parse(text).map_err(Error::Filter)?)
+}
+
+/// Reads `limit`.
+pub(crate) fn limit(params: &Params, unless_said: usize) -> Answer<usize> {
+    Ok(params.number("limit", 1..=limits::PAGE_ROWS)?.unwrap_or(unless_said))
+}
+
+/// A page of a list that is short and sorted by name, whole in memory.
+pub(crate) fn by_name<T>(
+    list: &str,
+    params: &Params,
+    items: Vec<T>,
+    name: impl Fn(&T) -> &str,
+) -> Answer<Page<T>> {
+    params.only(&["limit", "cursor"])?;
+    let id = ListId::of(&[list]);
+    let after = match params.text("cursor") {
+        Some(cursor) => Some(id.open(cursor)?),
+        None => None,
+    };
+    let limit = limit(params, limits::PAGE_ROWS)?;
+    let rest = |item: &T| after.as_ref().is_none_or(|after| name(item).as_bytes() > after.as_slice());
+    let mut items: Vec<T> = items.into_iter().filter(rest).collect();
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let last = items.last().filter(|_| more);
+    Ok(Page {
+        next: last.map(|last| id.seal(name(last).as_bytes())),
+        items,
+    })
+}
+
+fn sorted(text: &str) -> Answer<(SortKey, bool)> {
+    let (name, descending) = match text.strip_prefix('-') {
+        Some(name) => (name, true),
+        None => (text, false),
+    };
+    let found = SORTS.iter().find(|(sort, _)| *sort == name);
+    let key = found.map(|(_, key)| (*key, descending));
+    key.ok_or_else(|| {
+        let message = unknown(name, &SORTS.map(|(sort, _)| sort));
+        Failure::parameter("sort", message.replacen("field", "key", 1))
+    })
+}
+
+/// Which of the bodies are wanted.
+fn bodies(fields: &str) -> Answer<Vec<&'static str>> {
+    let known: Vec<&str> = FIELDS.split(' ').collect();
+    let named: Vec<&str> = fields.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    if let Some(name) = named.iter().find(|name| !known.contains(name)) {
+        return Err(Failure::parameter("fields", unknown(name, &known)));
+    }
+    Ok(BODIES.into_iter().filter(|body| named.contains(body)).collect())
+}

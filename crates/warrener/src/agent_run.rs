@@ -1,0 +1,126 @@
+//! One agent of programs, over the link: what `agent run` is, whoever starts it.
+
+use crate::shutdown;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use warrener_api::problem::Problem;
+use warrener_engine::agent::{CommandExecutor, Stopped};
+use warrener_engine::command::{Guard, Program};
+use warrener_engine::{Agent, AgentOptions, Timers};
+use warrener_link::{Connection, LinkBroker, LinkOptions};
+use warrener_model::agent::{Role, Who};
+use warrener_model::name::Capability;
+use warrener_model::{AgentId, InstanceId, Lane};
+
+/// What an agent is started with.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) name: AgentId,
+    pub(crate) role: Role,
+    pub(crate) lanes: Vec<Lane>,
+    /// Empty is any.
+    pub(crate) kinds: Vec<String>,
+    pub(crate) capabilities: BTreeMap<Capability, f64>,
+    pub(crate) concurrency: u32,
+    /// Run the program here instead of in a folder of its own.
+    pub(crate) cwd: Option<PathBuf>,
+    pub(crate) command: Vec<OsString>,
+    pub(crate) server: String,
+    pub(crate) token: Option<String>,
+    /// Where work folders are made.
+    pub(crate) work: PathBuf,
+    pub(crate) timers: Timers,
+}
+
+/// Works until told to stop, then drains. Gives back how it ended.
+pub(crate) async fn run(setup: Setup) -> Result<Stopped, Problem> {
+    let stop = shutdown::on_signal().map_err(|e| Problem::new("internal", e.to_string()))?;
+    let instance = InstanceId::random(fastrand::u32(..));
+    let who = Who {
+        agent: setup.name.clone(),
+        instance: instance.clone(),
+    };
+    let work = setup.work.join(format!("{}-{instance}", setup.name));
+    let guard = guard(&instance, &work)?;
+    let link = LinkBroker::connect(LinkOptions {
+        url: setup.server.clone(),
+        token: setup.token.clone(),
+        agent: Some(who),
+        role: setup.role,
+        reconnect_max: setup.timers.hello.min(Duration::from_secs(5)),
+        ..LinkOptions::default()
+    })
+    .map_err(|error| Problem::new("usage", error.to_string()))?;
+    let base = std::env::current_dir().map_err(|e| Problem::new("internal", e.to_string()))?;
+    let program = Program {
+        cwd: setup.cwd.clone(),
+        ..Program::new(setup.command, base, work.clone())
+    };
+    let executor = CommandExecutor::new(program, setup.server.clone(), vec![]);
+    let options = AgentOptions {
+        name: setup.name.to_string(),
+        role: setup.role,
+        lanes: setup.lanes,
+        kinds: if setup.kinds.is_empty() {
+            vec!["*".into()]
+        } else {
+            setup.kinds
+        },
+        capabilities: setup.capabilities,
+        slots: setup.concurrency,
+        timers: setup.timers,
+        host: host(),
+        instance: Some(instance),
+        ..AgentOptions::default()
+    };
+    let agent = Agent::new(Arc::new(link.clone()), Arc::new(executor), options);
+    let mut connection = link.connected();
+    let refused = async {
+        loop {
+            if let Connection::Refused { reason } = &*connection.borrow_and_update() {
+                return reason.clone();
+            }
+            if connection.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    let stopped = tokio::select! {
+        stopped = agent.run(stop) => stopped,
+        reason = refused => {
+            let detail = format!("the server at {} refused the link: {reason}", setup.server);
+            return Err(Problem::new("unauthenticated", detail));
+        }
+    };
+    link.close().await;
+    drop(guard);
+    // What is left of it (nothing, after a clean end) is no reason to fail.
+    let _ = std::fs::remove_dir_all(&work);
+    Ok(stopped)
+}
+
+/// A process that outlives this one by a moment: whatever this agent started and did not end, it ends.
+fn guard(instance: &InstanceId, work: &std::path::Path) -> Result<Guard, Problem> {
+    let failed = |e: std::io::Error| Problem::new("internal", format!("the guard: {e}"));
+    let exe = std::env::current_exe().map_err(failed)?;
+    let work = work.to_string_lossy();
+    Guard::spawn(&exe, &["guard", instance.as_str(), &work]).map_err(failed)
+}
+
+/// The guard's own main (hidden subcommand `guard INSTANCE FOLDER`).
+pub(crate) fn be_guard(instance: &str, work: &std::path::Path) -> std::io::Result<()> {
+    warrener_engine::command::guard(instance)?;
+    // The folder may never have been made.
+    let _ = std::fs::remove_dir_all(work);
+    Ok(())
+}
+
+fn host() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}

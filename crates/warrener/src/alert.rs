@@ -1,0 +1,89 @@
+//! Where alerts go: a command that gets them on stdin, or a webhook. Each in a thread of its own, one alert at a time;
+//! what comes while it is busy beyond a few is dropped, since alerts are also in the stream and in the log.
+
+use crate::config;
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+use warrener_engine::Alert;
+use warrener_engine::alert::AlertSink;
+
+/// Alerts waiting for the sink.
+const QUEUE: usize = 64;
+/// How long a webhook may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The sink of the configuration, if there is one.
+pub(crate) fn sink(config: Option<&config::Alert>) -> Option<Arc<dyn AlertSink>> {
+    let config = config?.clone();
+    let (send, alerts) = sync_channel(QUEUE);
+    let thread = std::thread::Builder::new().name("alerts".into());
+    match thread.spawn(move || deliver(&config, &alerts)) {
+        Ok(_) => Some(Arc::new(Sink(send))),
+        Err(error) => {
+            tracing::error!(%error, "no thread for alerts: they go to the log and the stream only");
+            None
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Sink(SyncSender<Alert>);
+
+impl AlertSink for Sink {
+    fn send(&self, alert: &Alert) {
+        if self.0.try_send(alert.clone()).is_err() {
+            tracing::warn!(
+                subject = alert.subject,
+                "alert not sent: the sink is too slow"
+            );
+        }
+    }
+}
+
+fn deliver(config: &config::Alert, alerts: &Receiver<Alert>) {
+    for alert in alerts {
+        let body = serde_json::to_vec(&alert).expect("an alert has string keys only");
+        let sent = match config {
+            config::Alert::Command(words) => run(words, &body),
+            config::Alert::Webhook(url) => post(url, &body),
+        };
+        if let Err(error) = sent {
+            tracing::warn!(error, subject = alert.subject, "alert not delivered");
+        }
+    }
+}
+
+fn run(words: &[String], body: &[u8]) -> Result<(), String> {
+    let (program, arguments) = words.split_first().ok_or("the command is empty")?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .map_err(|e| format!("{program}: {e}"))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A command that does not read its input may still have done what it should.
+        let _ = stdin.write_all(body);
+    }
+    let status = child.wait().map_err(|e| e.to_string())?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{program}: {status}"))
+    }
+}
+
+fn post(url: &str, body: &[u8]) -> Result<(), String> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(TIMEOUT))
+        .build()
+        .into();
+    let sent = agent
+        .post(url)
+        .header("content-type", "application/json")
+        .send(body);
+    sent.map(|_| ()).map_err(|e| e.to_string())
+}

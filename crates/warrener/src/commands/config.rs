@@ -1,0 +1,4 @@
+//! `warrener config …`.
+
+pub(crate) mod schema;
+pub(crate) mod show;

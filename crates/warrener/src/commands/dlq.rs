@@ -1,0 +1,32 @@
+//! `warrener dlq …`: dead letters are the tasks in state `dead`.
+
+use crate::args::dlq::Verb;
+use crate::error::CliError;
+use crate::globals::Globals;
+use std::process::ExitCode;
+
+mod archive;
+mod discard;
+mod groups;
+mod list;
+mod requeue;
+mod show;
+
+pub(crate) fn run(verb: Verb, globals: &Globals) -> Result<ExitCode, CliError> {
+    match verb {
+        Verb::List(args) => list::run(args, globals),
+        Verb::Groups(args) => groups::run(args, globals),
+        Verb::Show(args) => show::run(&args, globals),
+        Verb::Requeue(args) => requeue::run(args, globals),
+        Verb::Discard(args) => discard::run(args, globals),
+        Verb::Archive(args) => archive::run(&args, globals),
+    }
+}
+
+/// A filter that also asks for dead tasks.
+fn dead(filter: Option<&str>) -> String {
+    match filter {
+        Some(filter) => format!("state:dead {filter}"),
+        None => "state:dead".into(),
+    }
+}

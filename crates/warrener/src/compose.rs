@@ -1,0 +1,244 @@
+//! The composition root of a server: the only place that names concrete back-ends. Opens the store, starts broker,
+//! engine and HTTP on the data folder, and ends them in order.
+
+use crate::config::{self, Config};
+use crate::data_dir::{Announced, DataDir};
+use crate::link_end::LinkEnd;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use warrener_api::problem::Problem;
+use warrener_backend::{Broker, Error as BackendError, MemoryBroker, Store};
+use warrener_engine::options::{AutoRequeue, Retention};
+use warrener_engine::supervise::{Scope, Stopped};
+use warrener_engine::token::TaskTokens;
+use warrener_engine::{Options, Orchestrator, Timers};
+use warrener_model::Kind;
+use warrener_model::retry::Policies;
+use warrener_sqlite::SqliteStore;
+
+/// How long the parts of a server may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a server is started with.
+#[derive(Debug)]
+pub(crate) struct ServerSetup {
+    pub(crate) data: DataDir,
+    pub(crate) listen: SocketAddr,
+    pub(crate) behind_proxy: bool,
+    pub(crate) options: Options,
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) url: String,
+    pub(crate) orchestrator: Orchestrator,
+    store: Arc<dyn Store>,
+    stop: CancellationToken,
+    http: JoinHandle<std::io::Result<()>>,
+    engine: JoinHandle<Stopped>,
+    _announced: Announced,
+}
+
+impl ServerSetup {
+    /// With defaults only.
+    pub(crate) fn embedded(data: DataDir, listen: SocketAddr) -> Self {
+        ServerSetup {
+            data,
+            listen,
+            behind_proxy: false,
+            options: Options::default(),
+        }
+    }
+
+    /// As configured.
+    pub(crate) fn of(config: &Config, data: DataDir) -> Result<Self, Problem> {
+        refuse_what_is_not_there(config)?;
+        let options = Options {
+            namespace: config.namespace.clone(),
+            timers: timers(&config.timers),
+            policies: Policies::default().with(&config.retry),
+            retention: Retention {
+                finished: config.retention.finished,
+                dead: config.dead.keep,
+                keys: config.retention.keys,
+                ..Retention::default()
+            },
+            auto_requeue: config.dead.auto_requeue.as_ref().map(|rule| AutoRequeue {
+                class: rule.class,
+                younger: rule.younger,
+                times: rule.times,
+            }),
+            schemas: schemas(config)?,
+            alerts: crate::alert::sink(config.alert.as_ref()),
+            ..Options::default()
+        };
+        Ok(ServerSetup {
+            data,
+            listen: config.server.listen,
+            behind_proxy: config.server.behind_proxy,
+            options,
+        })
+    }
+}
+
+/// What this version cannot do is said at the start, not found out at night.
+fn refuse_what_is_not_there(config: &Config) -> Result<(), Problem> {
+    let no = |what: &str, hint: &str| Err(Problem::new("config_invalid", what).hint(hint));
+    if config.broker != config::Broker::Embedded {
+        let hint = "set broker.url = \"embedded\", or leave it out";
+        return no("this version has only the embedded broker", hint);
+    }
+    if config.store != config::Store::Sqlite {
+        return no(
+            "this version has only the SQLite store",
+            "set store.url = \"sqlite\", or leave it out",
+        );
+    }
+    if !config.server.listen.ip().is_loopback() && !config.server.behind_proxy {
+        let what = format!(
+            "listening on {} would send tokens in the clear",
+            config.server.listen
+        );
+        return no(
+            &what,
+            "listen on 127.0.0.1, or put a proxy that does TLS in front and say --behind-proxy",
+        );
+    }
+    Ok(())
+}
+
+/// The engine's timers, as configured.
+pub(crate) fn timers(timers: &config::Timers) -> Timers {
+    Timers {
+        claim_repeat: timers.claim_repeat,
+        claim_ttl: timers.claim_ttl,
+        grant_fresh: timers.grant_fresh,
+        grace: timers.grace,
+        outcome_again: timers.outcome_again,
+        offer_overdue: timers.offer_overdue,
+        handoff: timers.handoff,
+        heartbeat: timers.heartbeat,
+        lease: timers.lease,
+        confirm: timers.confirm,
+        caught_up: timers.caught_up,
+        sweep: timers.sweep,
+        hello: timers.hello,
+        ..Timers::default()
+    }
+}
+
+fn schemas(config: &Config) -> Result<BTreeMap<Kind, Arc<jsonschema::Validator>>, Problem> {
+    let mut schemas = BTreeMap::new();
+    for (kind, settings) in &config.kinds {
+        let Some(file) = &settings.input_schema else {
+            continue;
+        };
+        let validator = schema(file).map_err(|reason| {
+            let detail = format!("[kind.{kind}] input_schema {}: {reason}", file.display());
+            Problem::new("config_invalid", detail)
+        })?;
+        schemas.insert(kind.clone(), Arc::new(validator));
+    }
+    Ok(schemas)
+}
+
+fn schema(file: &Path) -> Result<jsonschema::Validator, String> {
+    let text = std::fs::read_to_string(file).map_err(|e| e.to_string())?;
+    let json = serde_json::from_str(&text).map_err(|e| e.to_string())?;
+    jsonschema::validator_for(&json).map_err(|e| e.to_string())
+}
+
+/// Starts everything; comes back once the server answers.
+pub(crate) async fn start(setup: ServerSetup) -> Result<Running, Problem> {
+    let token = setup.data.token()?;
+    let secret = setup.data.secret()?;
+    let store = open(setup.data.path())?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::default());
+    let listener = TcpListener::bind(setup.listen).await.map_err(|error| {
+        let detail = format!("cannot listen on {}: {error}", setup.listen);
+        Problem::new("usage", detail).hint("choose another with --listen 127.0.0.1:PORT")
+    })?;
+    let address = listener.local_addr().map_err(internal)?;
+    let stop = CancellationToken::new();
+    let mut scope = Scope::new(&stop);
+    let options = Options {
+        tokens: TaskTokens::new(secret),
+        ..setup.options
+    };
+    let started = Orchestrator::start(store.clone(), broker.clone(), options, &mut scope).await;
+    let orchestrator = started.map_err(internal)?;
+    let engine = tokio::spawn(scope.run(PATIENCE));
+    let url = format!("http://{address}");
+    let server = warrener_server::ServerOptions {
+        behind_proxy: setup.behind_proxy,
+        link: Some(Arc::new(LinkEnd::new(broker))),
+        token,
+        ..warrener_server::ServerOptions::default()
+    };
+    let served = warrener_server::serve(listener, orchestrator.clone(), server, stop.clone());
+    let http = tokio::spawn(served);
+    let announced = setup.data.announce(&url)?;
+    tracing::info!(url, data_dir = %setup.data.path().display(), "server started");
+    Ok(Running {
+        url,
+        orchestrator,
+        store,
+        stop,
+        http,
+        engine,
+        _announced: announced,
+    })
+}
+
+impl Running {
+    /// Waits until a part of it ends that should not.
+    pub(crate) async fn failed(&mut self) -> Problem {
+        tokio::select! {
+            engine = &mut self.engine => internal(format!("the engine ended: {engine:?}")),
+            http = &mut self.http => internal(format!("the HTTP server ended: {http:?}")),
+        }
+    }
+
+    /// Accepts nothing more, ends every part, writes what was handed over.
+    pub(crate) async fn stop(self) {
+        self.orchestrator.drain();
+        self.stop.cancel();
+        let ended = async {
+            let _ = self.http.await;
+            let _ = self.engine.await;
+        };
+        if tokio::time::timeout(PATIENCE * 2, ended).await.is_err() {
+            tracing::warn!("some parts of the server did not end in time");
+        }
+        if let Err(error) = self.store.close(PATIENCE).await {
+            tracing::warn!(%error, "the store did not close");
+        }
+        tracing::info!("server stopped");
+    }
+}
+
+/// Opens the store, and turns its errors into what a person can do about them.
+fn open(folder: &Path) -> Result<SqliteStore, Problem> {
+    SqliteStore::open(warrener_sqlite::Options::new(folder)).map_err(|error| {
+        let text = error.to_string();
+        match error {
+            BackendError::Taken { .. } => Problem::new("data_dir_taken", text),
+            BackendError::NoRoom { .. } => Problem::new("data_dir_unusable", text),
+            BackendError::Damaged { .. } => Problem::new("store_damaged", text),
+            BackendError::Invalid(_) if text.contains("newer") => Problem::new("store_newer", text),
+            _ => Problem::new("data_dir_unusable", text),
+        }
+    })
+}
+
+fn internal(error: impl ToString) -> Problem {
+    Problem::new("internal", error.to_string())
+}

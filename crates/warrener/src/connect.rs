@@ -1,0 +1,181 @@
+//! Finds the server and the token: the configuration, else what a server wrote into the data folder, else the default.
+
+use crate::config::Config;
+use crate::config::layers::{Origin, Settings};
+use crate::error::CliError;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use warrener_api::Client;
+use warrener_api::client::{ClientError, Options};
+
+/// Where a server listens when nobody says.
+const DEFAULT_URL: &str = "http://127.0.0.1:7766";
+/// The file in the data folder that says where its server is.
+pub(crate) const SERVER_FILE: &str = "server.json";
+/// The file in the data folder that holds the token.
+pub(crate) const TOKEN_FILE: &str = "token";
+
+/// What a server writes into its data folder (mode 0600) while it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ServerFile {
+    /// Its address.
+    pub(crate) url: String,
+    /// Its process.
+    pub(crate) pid: u32,
+    /// The file with the token; relative paths start at the data folder.
+    pub(crate) token_file: PathBuf,
+}
+
+/// A server, and how it was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    /// Speaks to it.
+    pub(crate) client: Client,
+    /// Where its address came from, for people.
+    pub(crate) found: String,
+}
+
+impl Server {
+    /// Asks it something.
+    ///
+    /// # Errors
+    /// What the client says, with where the address came from.
+    pub(crate) fn ask<T>(
+        &self,
+        question: impl FnOnce(&Client) -> Result<T, ClientError>,
+    ) -> Result<T, CliError> {
+        question(&self.client).map_err(|error| CliError::of_client(error, &self.found))
+    }
+}
+
+/// Finds the server.
+///
+/// # Errors
+/// The address, or the file in the data folder, cannot be used.
+pub(crate) fn find(
+    config: &Config,
+    settings: &Settings,
+    timeout: Duration,
+) -> Result<Server, CliError> {
+    let dir = &config.data_dir;
+    let (url, found, token_file) = match &config.server.url {
+        Some(url) => {
+            let origin = settings
+                .get(&["server", "url"])
+                .map(|setting| &setting.origin);
+            let found = match origin {
+                Some(Origin::Default) | None => "default".to_owned(),
+                Some(origin) => format!("from {origin}"),
+            };
+            (url.clone(), found, dir.join(TOKEN_FILE))
+        }
+        None => match server_file(dir)? {
+            Some(file) => {
+                let path = dir.join(SERVER_FILE);
+                let ended = if is_running(file.pid) {
+                    ""
+                } else {
+                    ", whose server has ended"
+                };
+                let found = format!("from {}{ended}", path.display());
+                (file.url, found, dir.join(file.token_file))
+            }
+            None => (
+                DEFAULT_URL.to_owned(),
+                "default".to_owned(),
+                dir.join(TOKEN_FILE),
+            ),
+        },
+    };
+    // The token of this folder's server is for this machine; another one must be given its own.
+    let token = config.token.clone().or_else(|| {
+        let text = std::fs::read_to_string(token_file)
+            .ok()
+            .filter(|_| is_local(&url))?;
+        Some(text.trim().to_owned())
+    });
+    let options = Options {
+        url,
+        token,
+        timeout,
+    };
+    let client = Client::new(options).map_err(|error| CliError::of_client(error, &found))?;
+    Ok(Server { client, found })
+}
+
+fn server_file(dir: &Path) -> Result<Option<ServerFile>, CliError> {
+    let path = dir.join(SERVER_FILE);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e)
+            if matches!(
+                e.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(None);
+        }
+        Err(e) => {
+            let detail = format!("cannot read {}: {e}", path.display());
+            let hint = "run this as the user who started the server, or name it with --server URL";
+            return Err(CliError::new("data_dir_unusable", detail).hint(hint));
+        }
+    };
+    serde_json::from_str(&text).map(Some).map_err(|e| {
+        let detail = format!("{} is damaged: {e}", path.display());
+        let hint = "start the server again, or name it with --server URL";
+        CliError::new("data_dir_unusable", detail).hint(hint)
+    })
+}
+
+/// Whether a URL leads to this machine.
+fn is_local(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let host = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
+}
+
+fn is_running(pid: u32) -> bool {
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| match rustix::process::test_kill_process(pid) {
+        Ok(()) => true,
+        Err(error) => error == rustix::io::Errno::PERM,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_gets_the_token_of_the_folder() {
+        for url in [
+            "http://127.0.0.1:7766",
+            "http://localhost/x",
+            "http://[::1]:1",
+            "http://127.9.9.9",
+        ] {
+            assert!(is_local(url), "{url}");
+        }
+        for url in [
+            "http://example.org",
+            "http://10.0.0.1:7766",
+            "http://localhost.evil.org",
+            "http://127.0.0.1.nip.io",
+            "http://127.0.0.1:1@example.org",
+        ] {
+            assert!(!is_local(url), "{url}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The demo: the main job on real input, with nothing configured. A server in this process, five agents as child
+//! processes, the text files of the current folder as work; one agent is killed, one task fails twice, one dies and is
+//! tried again. What is printed comes from events, what is counted from the store.
+
+mod files;
+mod report;
+mod step;
+mod story;
+mod team;
+
+pub(crate) use step::run as step;
+
+use crate::compose::{self, Running, ServerSetup};
+use crate::data_dir::DataDir;
+use crate::error::CliError;
+use crate::output::Output;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use story::Story;
+use team::Team;
+use warrener_engine::Orchestrator;
+use warrener_engine::orchestrator::{Requeue, Which};
+use warrener_model::{State, Submission, TaskId};
+
+/// Everything must have ended by then: the demo is about half a minute, not about hope.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the task lingers whose agent is killed.
+const LINGER_MS: u64 = 2_500;
+/// The agents: three read files, one runs errands, one writes the summary.
+const READERS: [&str; 3] = ["reader-1", "reader-2", "reader-3"];
+
+/// Runs the demo; says whether the books balance.
+pub(crate) async fn run(output: &Output) -> Result<bool, CliError> {
+    let folder = Folder::new()?;
+    let data = DataDir::prepare(&folder.0.join("data"))?;
+    let setup = ServerSetup::embedded(data, "127.0.0.1:0".parse().expect("an address"));
+    let server = compose::start(setup).await?;
+    let result = act(&server, &folder.0, output).await;
+    server.stop().await;
+    result
+}
+
+async fn act(server: &Running, folder: &Path, output: &Output) -> Result<bool, CliError> {
+    let orchestrator = server.orchestrator.clone();
+    let files = files::find(Path::new("."), folder).map_err(internal)?;
+    let mut story = Story::new(orchestrator.clone(), output);
+    story.say(&format!(
+        "A server with an embedded broker and store at {}; five agents; {} text files in {}.",
+        server.url,
+        files.names.len(),
+        files.place
+    ))?;
+    let mut team = Team::start(server, folder, &READERS)?;
+    let result = play(&orchestrator, &mut story, &mut team, &files, folder).await;
+    team.stop().await;
+    let (ids, summary) = result?;
+    let left = team.left();
+    report::print(output, &orchestrator, &ids, &summary, &left).await
+}
+
+/// The plot.
+async fn play(
+    orchestrator: &Orchestrator,
+    story: &mut Story<'_>,
+    team: &mut Team,
+    files: &files::Files,
+    folder: &Path,
+) -> Result<(Vec<TaskId>, Value), CliError> {
+    let missing = folder.join("permission.txt");
+    let (scans, others) = submit(orchestrator, files, &missing).await?;
+    let [flaky, check] = others;
+    story.know(scans[0], &format!("scan {}", files.names[0]));
+    for (id, name) in scans.iter().zip(&files.names).skip(1) {
+        story.know(*id, &format!("scan {name}"));
+    }
+    story.know(flaky, "ask a service that is down");
+    story.know(check, "check a permission");
+
+    // The first file takes its time; its agent is killed in the middle of it.
+    let agent = story.until_started(scans[0], PATIENCE).await?;
+    tokio::time::sleep(Duration::from_millis(LINGER_MS / 4)).await;
+    let pid = team.kill(&agent)?;
+    story.say(&format!(
+        "kill -9 {pid}: {agent} is gone, in the middle of its work"
+    ))?;
+
+    // One task dies because a file is missing; a person provides it and tries again.
+    story.until_final(&[check], PATIENCE).await?;
+    std::fs::write(&missing, "granted\n").map_err(internal)?;
+    let requeue = Requeue {
+        which: Which::Ids(vec![check]),
+        limit: 1,
+        rate: None,
+        anew: true,
+        dry_run: false,
+    };
+    let replayed = orchestrator
+        .requeue(requeue, "user:demo")
+        .await
+        .map_err(internal)?;
+    story.say(&format!(
+        "the missing file is there now; {} dead letter tried again",
+        replayed.tasks.len()
+    ))?;
+
+    let mut all = scans.clone();
+    all.extend([flaky, check]);
+    story.until_final(&all, PATIENCE).await?;
+    let outputs = outputs(orchestrator, &scans).await?;
+    let request = json!({ "kind": "demo.summary", "lane": "desk", "title": "add it up",
+        "input": { "scans": outputs } });
+    let summary = one(orchestrator, &request).await?;
+    story.know(summary, "add it all up");
+    story.until_final(&[summary], PATIENCE).await?;
+    all.push(summary);
+    let result = outputs_of(orchestrator, summary).await?;
+    Ok((all, result))
+}
+
+/// Submits the scans as one batch, and the two tasks with a story of their own.
+async fn submit(
+    orchestrator: &Orchestrator,
+    files: &files::Files,
+    missing: &Path,
+) -> Result<(Vec<TaskId>, [TaskId; 2]), CliError> {
+    let scan = |(n, path): (usize, &PathBuf)| {
+        let linger = if n == 0 {
+            json!(LINGER_MS)
+        } else {
+            Value::Null
+        };
+        let priority = if n == 0 { "critical" } else { "normal" };
+        json!({ "kind": "demo.scan", "lane": "files", "title": files.names[n], "priority": priority,
+            "input": { "path": path, "linger_ms": linger } })
+    };
+    let requests: Vec<Value> = files.paths.iter().enumerate().map(scan).collect();
+    let submissions = requests.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let accepted = orchestrator
+        .submit_batch(submissions, "user:demo")
+        .await
+        .map_err(internal)?;
+    let scans = accepted.into_iter().map(|a| a.task).collect();
+    let flaky = json!({ "kind": "demo.flaky", "lane": "errands", "title": "ask a service",
+        "input": { "failures": 2 }, "retry": { "network": { "base_ms": 400, "jitter": "none" } } });
+    let check = json!({ "kind": "demo.check", "lane": "errands", "title": "check a permission",
+        "input": { "needs": missing } });
+    let flaky = one(orchestrator, &flaky).await?;
+    let check = one(orchestrator, &check).await?;
+    Ok((scans, [flaky, check]))
+}
+
+fn read(request: &Value) -> Result<Submission, CliError> {
+    Submission::read(&request.to_string()).map_err(|m| internal(format!("{m:?}")))
+}
+
+async fn one(orchestrator: &Orchestrator, request: &Value) -> Result<TaskId, CliError> {
+    let submitted = orchestrator.submit(read(request)?, None, "user:demo").await;
+    Ok(submitted.map_err(internal)?.view.task.id)
+}
+
+async fn outputs(orchestrator: &Orchestrator, ids: &[TaskId]) -> Result<Vec<Value>, CliError> {
+    let mut outputs = vec![];
+    for id in ids {
+        let task = orchestrator.task(*id).await.map_err(internal)?.task;
+        if task.life.state == State::Succeeded {
+            outputs.extend(task.output.map(|output| output.value()));
+        }
+    }
+    Ok(outputs)
+}
+
+async fn outputs_of(orchestrator: &Orchestrator, id: TaskId) -> Result<Value, CliError> {
+    Ok(outputs(orchestrator, &[id])
+        .await?
+        .pop()
+        .unwrap_or_default())
+}
+
+fn internal(error: impl ToString) -> Problem {
+    CliError::new("internal", error.to_string())
+}
+
+/// A folder of the demo's own, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Result<Self, CliError> {
+        let name = format!("warrener-demo-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).map_err(internal)?;
+        Ok(Folder(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A folder that stays is a nuisance, not a failure.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -1,0 +1,110 @@
+//! The demo's team: five `warrener agent run` as child processes, found and ended by their process ids.
+
+use crate::compose::Running;
+use crate::error::CliError;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::{Child, Command};
+
+/// How long an agent may take to leave before it is killed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Debug)]
+pub(super) struct Team {
+    members: BTreeMap<String, Child>,
+    pids: Vec<u32>,
+}
+
+impl Team {
+    pub(super) fn start(
+        server: &Running,
+        folder: &Path,
+        readers: &[&str],
+    ) -> Result<Team, CliError> {
+        let mut team = Team {
+            members: BTreeMap::new(),
+            pids: vec![],
+        };
+        for name in readers {
+            team.add(server, folder, name, "files", "2")?;
+        }
+        team.add(server, folder, "courier", "errands", "2")?;
+        team.add(server, folder, "clerk", "desk", "1")?;
+        Ok(team)
+    }
+
+    fn add(
+        &mut self,
+        server: &Running,
+        folder: &Path,
+        name: &str,
+        lane: &str,
+        slots: &str,
+    ) -> Result<(), CliError> {
+        let failed = |e: std::io::Error| CliError::new("internal", format!("agent {name}: {e}"));
+        let exe = std::env::current_exe().map_err(failed)?;
+        let child = Command::new(&exe)
+            .args(["agent", "run", "--quiet", "--name", name, "--lane", lane])
+            .args([
+                "--concurrency",
+                slots,
+                "--server",
+                &server.url,
+                "--data-dir",
+            ])
+            .arg(folder.join("data"))
+            .arg("--")
+            .arg(&exe)
+            .arg("demo-step")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        self.pids.extend(child.id());
+        self.members.insert(name.into(), child);
+        Ok(())
+    }
+
+    /// Kills one at once, as an accident would. Gives back its process id.
+    pub(super) fn kill(&mut self, name: &str) -> Result<u32, CliError> {
+        let gone = || CliError::new("internal", format!("no agent {name} to kill"));
+        let child = self.members.get_mut(name).ok_or_else(gone)?;
+        let pid = child.id().ok_or_else(gone)?;
+        child
+            .start_kill()
+            .map_err(|e| CliError::new("internal", e.to_string()))?;
+        Ok(pid)
+    }
+
+    /// Asks everybody to leave, and waits for it.
+    pub(super) async fn stop(&mut self) {
+        for child in self.members.values() {
+            if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok())
+                && let Some(pid) = rustix::process::Pid::from_raw(pid)
+            {
+                // It may have ended by itself.
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+            }
+        }
+        for child in self.members.values_mut() {
+            if tokio::time::timeout(PATIENCE, child.wait()).await.is_err() {
+                let _ = child.kill().await;
+            }
+        }
+    }
+
+    /// The process ids of ours that still run: none, if all went well.
+    pub(super) fn left(&self) -> Vec<u32> {
+        let runs = |pid: &u32| {
+            let pid = i32::try_from(*pid)
+                .ok()
+                .and_then(rustix::process::Pid::from_raw);
+            pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
+        };
+        self.pids.iter().copied().filter(runs).collect()
+    }
+}
