@@ -1,7 +1,7 @@
 //! `cargo xtask`: the workspace's own commands, the same by hand and in CI.
 //!
-//! One file per command (`test`, `lint`); what they share stands in `cargo`, `needs`, `suite` and
-//! `tally`. A command answers whether all went well; the exit code is 0 for yes and 1 for no.
+//! One file per command (`test`, `lint`, `torture`); what they share stands in `cargo`, `needs`,
+//! `suite` and `tally`. A command answers whether all went well; the exit code is 0 for yes and 1 for no.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -14,6 +14,7 @@ mod needs;
 mod suite;
 mod tally;
 mod test;
+mod torture;
 
 use std::io;
 use std::process::ExitCode;
@@ -33,6 +34,14 @@ enum Command {
     Test(test::Args),
     /// Check format, clippy and the dependencies
     Lint(lint::Args),
+    /// Kill and stop agents and servers under load, and see whether anything is lost
+    Torture(torture::Args),
+    /// The program that tortured agents run
+    #[command(hide = true)]
+    TortureStep(torture::step::Args),
+    /// Becomes another program, and dies with its parent
+    #[command(hide = true)]
+    TortureChild(torture::child::Args),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +59,9 @@ fn run(command: Command) -> io::Result<bool> {
     match command {
         Command::Test(args) => test::run(&args, has_command("torture")),
         Command::Lint(args) => lint::run(&args),
+        Command::Torture(args) => torture::run(&args),
+        Command::TortureStep(args) => torture::step::run(&args),
+        Command::TortureChild(args) => torture::child::become_it(&args),
     }
 }
 

@@ -61,7 +61,7 @@ pub enum ClientError {
     },
     /// The server says no.
     #[error(transparent)]
-    Problem(Box<Problem>),
+    Problem(Problem),
     /// Something answers, but not Warrener.
     #[error("{url} answered {status}, but not as Warrener does: {reason}")]
     Unreadable {
@@ -221,7 +221,7 @@ impl Client {
             Err(error) => return error,
         };
         match serde_json::from_slice::<Problem>(&text) {
-            Ok(problem) if !problem.code.is_empty() => ClientError::Problem(Box::new(problem)),
+            Ok(problem) if !problem.code.is_empty() => ClientError::Problem(problem),
             _ => ClientError::Unreadable {
                 url: self.base.clone(),
                 status,

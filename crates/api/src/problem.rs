@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use utoipa::ToSchema;
 use warrener_model::TaskId;
 use warrener_model::submission::Mistake;
@@ -67,10 +68,16 @@ impl Code {
     }
 }
 
-/// The body of every answer that is an error, and what the command line says with `-o json`.
+/// The body of every answer that is an error, and what the command line says with `-o json`. As small as a pointer, so
+/// that it can be the error of any function.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(transparent)]
+pub struct Problem(#[schema(inline)] Box<Body>);
+
+/// The fields of a [`Problem`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
-pub struct Problem {
+pub struct Body {
     /// The address of the code's page.
     #[serde(rename = "type")]
     #[schema(example = "https://warrener.dev/errors/not_found")]
@@ -111,7 +118,7 @@ impl Problem {
     /// A problem with this code (one of [`CODES`]) and what happened here.
     pub fn new(code: &str, detail: impl Into<String>) -> Self {
         let row = Code::of(code);
-        Problem {
+        Problem(Box::new(Body {
             page: row.page(),
             title: row.title.into(),
             status: row.status,
@@ -121,7 +128,7 @@ impl Problem {
             request_id: None,
             errors: vec![],
             task_id: None,
-        }
+        }))
     }
 
     /// The same with another hint.
@@ -154,6 +161,19 @@ impl Problem {
     pub fn request(mut self, id: impl Into<String>) -> Self {
         self.request_id = Some(id.into());
         self
+    }
+}
+
+impl Deref for Problem {
+    type Target = Body;
+    fn deref(&self) -> &Body {
+        &self.0
+    }
+}
+
+impl DerefMut for Problem {
+    fn deref_mut(&mut self) -> &mut Body {
+        &mut self.0
     }
 }
 

@@ -51,7 +51,9 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let no = |detail: &str| Problem::new("unauthenticated", detail);
     let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(no("the request has no token, or several; it needs `Authorization: Bearer TOKEN`"));
+        return Err(no(
+            "the request has no token, or several; it needs `Authorization: Bearer TOKEN`",
+        ));
     };
     let text = value.to_str().unwrap_or_default();
     match text.split_once(' ') {
@@ -62,7 +64,10 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
 
 /// Compares in a time that says nothing of where the two differ.
 fn same(a: &[u8], b: &[u8]) -> bool {
-    let differ = a.iter().zip(b).fold(0, |differ, (a, b)| std::hint::black_box(differ | (a ^ b)));
+    let differ = a
+        .iter()
+        .zip(b)
+        .fold(0, |differ, (a, b)| std::hint::black_box(differ | (a ^ b)));
     a.len() == b.len() && differ == 0
 }
 

@@ -23,7 +23,11 @@ impl ListId {
     /// A cursor after this place.
     pub(crate) fn seal(self, place: &[u8]) -> String {
         use std::fmt::Write;
-        let bytes = self.0.to_be_bytes().into_iter().chain(place.iter().copied());
+        let bytes = self
+            .0
+            .to_be_bytes()
+            .into_iter()
+            .chain(place.iter().copied());
         bytes.fold(String::new(), |mut text, byte| {
             write!(text, "{byte:02x}").expect("writing to a string does not fail");
             text

@@ -43,7 +43,9 @@ pub(crate) async fn envelope(request: Request, next: Next) -> Response {
 /// The id that the request brings, if it can be shown; else a new one.
 fn request_id(headers: &HeaderMap) -> String {
     let brought = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
-    let fine = |id: &&str| !id.is_empty() && id.len() <= ID_CHARS && id.bytes().all(|b| b.is_ascii_graphic());
+    let fine = |id: &&str| {
+        !id.is_empty() && id.len() <= ID_CHARS && id.bytes().all(|b| b.is_ascii_graphic())
+    };
     match brought.filter(fine) {
         Some(id) => id.to_owned(),
         None => format!("{:016x}", fastrand::u64(..)),
@@ -64,7 +66,10 @@ fn finish(response: &mut Response, id: &str) {
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert(REQUEST_ID, id);
     }
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    headers.insert(
+        "x-content-type-options",
+        HeaderValue::from_static("nosniff"),
+    );
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
@@ -97,7 +102,10 @@ mod tests {
                 let request = agent.get(format!("{url}/boom")).header(REQUEST_ID, id);
                 let mut response = request.call().unwrap();
                 assert_eq!(response.status(), 500);
-                assert_eq!(response.headers()["content-type"], "application/problem+json");
+                assert_eq!(
+                    response.headers()["content-type"],
+                    "application/problem+json"
+                );
                 let text = response.body_mut().read_to_string().unwrap();
                 let problem: Problem = serde_json::from_str(&text).unwrap();
                 assert_eq!(problem.code, "internal");

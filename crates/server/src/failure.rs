@@ -96,7 +96,9 @@ impl From<Error> for Failure {
             Error::Invalid(mistakes) => Failure::invalid(mistakes),
             Error::Filter(ref filter) => {
                 let mistake = Mistake::at("filter", filter.to_string());
-                Problem::new(code, filter.to_string()).mistakes([mistake]).into()
+                Problem::new(code, filter.to_string())
+                    .mistakes([mistake])
+                    .into()
             }
             Error::KeyTaken(task) => Problem::new(code, error.to_string()).task(task).into(),
             other => Problem::new(code, other.to_string()).into(),
@@ -108,7 +110,9 @@ impl From<BatchError> for Failure {
     fn from(error: BatchError) -> Self {
         match error {
             BatchError::Items(items) => {
-                let all = items.into_iter().flat_map(|(index, mistakes)| at_item(index, mistakes));
+                let all = items
+                    .into_iter()
+                    .flat_map(|(index, mistakes)| at_item(index, mistakes));
                 Failure::invalid(all.collect())
             }
             BatchError::KeyTaken { index, task } => {
@@ -155,7 +159,11 @@ impl Failure {
         headers.remove(header::CONTENT_LENGTH);
         if matches!(problem.status, 429 | 503) {
             // A server that drains or lost its store takes longer to come back than a burst to pass.
-            let after = if problem.code == "overloaded" { "1" } else { "5" };
+            let after = if problem.code == "overloaded" {
+                "1"
+            } else {
+                "5"
+            };
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(after));
         }
         if problem.status == 401 {

@@ -29,7 +29,11 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
 
 impl Hosts {
     pub(crate) fn new(options: &ServerOptions, bound: SocketAddr) -> Self {
-        let mut names: Vec<String> = options.allowed_hosts.iter().map(|name| plain(name)).collect();
+        let mut names: Vec<String> = options
+            .allowed_hosts
+            .iter()
+            .map(|name| plain(name))
+            .collect();
         let local = bound.ip().is_loopback();
         if names.is_empty() && local && !options.behind_proxy {
             names = ["localhost", "127.0.0.1", "[::1]"].map(Into::into).into();
@@ -40,16 +44,25 @@ impl Hosts {
         }
         Hosts {
             names: (!names.is_empty()).then_some(names),
-            scheme: if options.behind_proxy { "https" } else { "http" },
+            scheme: if options.behind_proxy {
+                "https"
+            } else {
+                "http"
+            },
         }
     }
 
     fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let host = only(headers, &header::HOST)?;
         if let Some(names) = &self.names {
-            let name = host.map(|host| plain(without_port(host))).unwrap_or_default();
+            let name = host
+                .map(|host| plain(without_port(host)))
+                .unwrap_or_default();
             if !names.contains(&name) {
-                let detail = format!("this server does not answer to the name \"{}\"", short(&name));
+                let detail = format!(
+                    "this server does not answer to the name \"{}\"",
+                    short(&name)
+                );
                 let hint = "use http://127.0.0.1, or name the host in the server's allowed hosts";
                 return Err(Problem::new("not_allowed", detail).hint(hint));
             }
@@ -61,7 +74,10 @@ impl Hosts {
         if own.is_some_and(|own| own.eq_ignore_ascii_case(origin)) {
             return Ok(());
         }
-        let detail = format!("pages of \"{}\" may not speak to this server", short(origin));
+        let detail = format!(
+            "pages of \"{}\" may not speak to this server",
+            short(origin)
+        );
         let hint = "only the server's own pages may; programs send no Origin";
         Err(Problem::new("not_allowed", detail).hint(hint))
     }
@@ -75,14 +91,19 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
     match (text, values.next()) {
         (None, _) => Ok(None),
         (Some(Ok(text)), None) => Ok(Some(text)),
-        _ => Err(Problem::new("bad_request", format!("the header {name} cannot be read"))),
+        _ => Err(Problem::new(
+            "bad_request",
+            format!("the header {name} cannot be read"),
+        )),
     }
 }
 
 /// `localhost:7766` -> `localhost`, `[::1]:7766` -> `[::1]`.
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.ends_with(':') => name,
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.ends_with(':') => {
+            name
+        }
         _ => host,
     }
 }
@@ -111,10 +132,23 @@ mod tests {
     #[test]
     fn a_loopback_server_answers_to_loopback_names_only() {
         let hosts = Hosts::new(&ServerOptions::default(), "127.0.0.1:7766".parse().unwrap());
-        for host in ["localhost", "LOCALHOST:7766", "127.0.0.1:1", "[::1]:7766", "[::1]", "localhost."] {
+        for host in [
+            "localhost",
+            "LOCALHOST:7766",
+            "127.0.0.1:1",
+            "[::1]:7766",
+            "[::1]",
+            "localhost.",
+        ] {
             assert!(check(&hosts, host, None), "{host}");
         }
-        for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:7766", "::1", "[::2]"] {
+        for host in [
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example:7766",
+            "::1",
+            "[::2]",
+        ] {
             assert!(!check(&hosts, host, None), "{host}");
         }
         assert!(hosts.check(&HeaderMap::new()).is_err());
@@ -125,8 +159,17 @@ mod tests {
     #[test]
     fn an_origin_must_be_the_servers_own() {
         let hosts = Hosts::new(&ServerOptions::default(), "127.0.0.1:7766".parse().unwrap());
-        assert!(check(&hosts, "localhost:7766", Some("http://localhost:7766")));
-        for origin in ["null", "http://evil.example", "http://localhost:1", "https://localhost:7766"] {
+        assert!(check(
+            &hosts,
+            "localhost:7766",
+            Some("http://localhost:7766")
+        ));
+        for origin in [
+            "null",
+            "http://evil.example",
+            "http://localhost:1",
+            "https://localhost:7766",
+        ] {
             assert!(!check(&hosts, "localhost:7766", Some(origin)), "{origin}");
         }
     }
@@ -141,8 +184,16 @@ mod tests {
             ..ServerOptions::default()
         };
         let named = Hosts::new(&options, "127.0.0.1:7766".parse().unwrap());
-        assert!(check(&named, "tasks.example", Some("https://tasks.example")));
-        assert!(!check(&named, "tasks.example", Some("http://tasks.example")));
+        assert!(check(
+            &named,
+            "tasks.example",
+            Some("https://tasks.example")
+        ));
+        assert!(!check(
+            &named,
+            "tasks.example",
+            Some("http://tasks.example")
+        ));
         assert!(!check(&named, "localhost", None));
     }
 }

@@ -32,7 +32,8 @@ pub(crate) trait Part: Sized {
 
 impl Part for TaskId {
     fn read(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|e: warrener_model::id::IdError| e.to_string())
+        text.parse()
+            .map_err(|e: warrener_model::id::IdError| e.to_string())
     }
 }
 
@@ -105,8 +106,16 @@ impl Params {
             return Ok(None);
         };
         let number = text.parse().ok().filter(|number| range.contains(number));
-        let wanted = || format!("must be a whole number from {} to {}", range.start(), range.end());
-        number.map(Some).ok_or_else(|| Failure::parameter(name, wanted()))
+        let wanted = || {
+            format!(
+                "must be a whole number from {} to {}",
+                range.start(),
+                range.end()
+            )
+        };
+        number
+            .map(Some)
+            .ok_or_else(|| Failure::parameter(name, wanted()))
     }
 
     /// A span such as `30s`, up to a limit.
@@ -124,7 +133,12 @@ impl Params {
 
     /// `name`, `name=true`, or `name=false`.
     pub(crate) fn flag(&self, name: &str) -> Answer<bool> {
-        match self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()) {
+        match self
+            .0
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+        {
             None | Some("false") => Ok(false),
             Some("" | "true") => Ok(true),
             Some(_) => Err(Failure::parameter(name, "must be true or false")),
@@ -164,7 +178,9 @@ impl<R: requests::Request> FromRequest<App> for Act<R> {
 pub(crate) fn json(text: &str) -> Answer<()> {
     match serde_json::from_str::<IgnoredAny>(text) {
         Ok(_) => Ok(()),
-        Err(error) => Err(Failure::bad_request(format!("the body is not JSON: {error}"))),
+        Err(error) => Err(Failure::bad_request(format!(
+            "the body is not JSON: {error}"
+        ))),
     }
 }
 
@@ -179,15 +195,22 @@ pub(crate) async fn body(request: Request, limit: usize, app: &App) -> Answer<St
     }
     let read = tokio::time::timeout(within, collect(body, limit)).await;
     let read = read.map_err(|_| {
-        Failure::bad_request(format!("the body did not come within {} ms", within.as_millis()))
+        Failure::bad_request(format!(
+            "the body did not come within {} ms",
+            within.as_millis()
+        ))
     })?;
     let bytes = read?.ok_or_else(too_large)?;
     String::from_utf8(bytes).map_err(|_| Failure::bad_request("the body is not UTF-8"))
 }
 
 fn over(headers: &HeaderMap, limit: usize) -> bool {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|n| n.to_str().ok());
-    length.and_then(|n| n.parse().ok()).is_some_and(|n: usize| n > limit)
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|n| n.to_str().ok());
+    length
+        .and_then(|n| n.parse().ok())
+        .is_some_and(|n: usize| n > limit)
 }
 
 /// `None` when there is more than the limit.

@@ -10,9 +10,9 @@ use crate::http::{
 use crate::state::App;
 use axum::Router;
 use axum::extract::Request;
+use axum::http::header;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::IntoResponse;
-use axum::http::header;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, ResponseBuilder};
@@ -84,7 +84,12 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 )]
 async fn document() -> impl IntoResponse {
     let kind = [(header::CONTENT_TYPE, "application/json")];
-    (kind, openapi().to_json().expect("the document has string keys only"))
+    (
+        kind,
+        openapi()
+            .to_json()
+            .expect("the document has string keys only"),
+    )
 }
 
 #[derive(OpenApi)]
@@ -114,7 +119,10 @@ impl Modify for Bearer {
         let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", scheme);
-        document.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
+        document.security = Some(vec![SecurityRequirement::new(
+            "token",
+            Vec::<String>::new(),
+        )]);
     }
 }
 

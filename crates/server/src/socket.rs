@@ -58,7 +58,11 @@ impl<S: AsyncWrite + Unpin> Moving<S> {
     }
 
     /// Passes on what the inner one says; counts the time that it says nothing.
-    fn timed<T>(&mut self, answer: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+    fn timed<T>(
+        &mut self,
+        answer: Poll<io::Result<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
         if answer.is_ready() {
             self.stalled = None;
             return answer;

@@ -220,10 +220,13 @@ fn transition(db: &Connection, op: &Move, gathered: &mut Gathered) -> Result<(),
     db.prepare_cached(&UPDATE)?
         .execute(params_from_iter(values))?;
     if let Some(ending) = &op.ending {
-        if let Some(error) = &ending.error {
-            db.prepare_cached("UPDATE task SET class = ?2, fingerprint = ?3 WHERE n = ?1")?
-                .execute(params![n, error.class.as_str(), error.fingerprint])?;
-        }
+        let error = ending.error.as_ref();
+        db.prepare_cached("UPDATE task SET class = ?2, fingerprint = ?3 WHERE n = ?1")?
+            .execute(params![
+                n,
+                error.map(|e| e.class.as_str()),
+                error.map(|e| &e.fingerprint)
+            ])?;
         left(db, n, ending)?;
     }
     if let Some(input) = &op.input {
@@ -236,22 +239,19 @@ fn transition(db: &Connection, op: &Move, gathered: &mut Gathered) -> Result<(),
     Ok(())
 }
 
-/// What an attempt leaves. An error stays until the next one, because it is that of the last attempt that failed.
+/// What an attempt leaves, in place of what the one before it left.
 fn left(db: &Connection, n: i64, ending: &Ending) -> rusqlite::Result<()> {
     let error = ending.error.as_ref();
     let detail = error.and_then(|e| (!e.detail.is_null()).then(|| e.detail.to_string()));
     db.prepare_cached(
-        "INSERT INTO outcome (task, usage, message, detail, output) VALUES (?1, ?2, ?3, ?4, ?5) \
-         ON CONFLICT (task) DO UPDATE SET progress = NULL, usage = excluded.usage, output = excluded.output, \
-         message = iif(?6, excluded.message, message), detail = iif(?6, excluded.detail, detail)",
+        "REPLACE INTO outcome (task, usage, message, detail, output) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?
     .execute(params![
         n,
         ending.usage.as_ref().map(json),
         error.map(|e| &e.message),
         detail,
-        ending.output.as_ref().map(|output| output.as_str()),
-        error.is_some()
+        ending.output.as_ref().map(|output| output.as_str())
     ])?;
     Ok(())
 }

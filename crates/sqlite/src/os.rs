@@ -72,7 +72,29 @@ fn make(dir: &Path) -> io::Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
+    let missing: Vec<_> = dir.ancestors().take_while(|part| !part.exists()).collect();
+    builder.create(dir)?;
+    // What is accepted a moment later must not go with the name of its folder when the power does.
+    for parent in missing.iter().filter_map(|part| part.parent()) {
+        sync(parent)?;
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn sync(dir: &Path) -> io::Result<()> {
+    let dir = if dir.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        dir
+    };
+    File::open(dir)?.sync_all()
+}
+
+/// Only Unix has folders that can be flushed.
+#[cfg(not(unix))]
+fn sync(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn unwritable(dir: &Path, error: &io::Error) -> Error {

@@ -51,7 +51,7 @@ macro_rules! store_suite {
             moves::a_move_of_an_older_version_is_a_conflict,
             moves::of_many_movers_one_wins,
             moves::an_ending_leaves_what_it_has_and_clears_the_progress,
-            moves::an_error_stays_until_the_next_one,
+            moves::an_ending_replaces_the_one_before,
             moves::progress_counts_under_its_epoch_while_it_runs,
             moves::progress_makes_no_version_and_no_history,
             moves::a_retry_may_bring_another_input,

@@ -11,7 +11,6 @@ use std::time::Duration;
 pub(crate) mod agent;
 pub(crate) mod dlq;
 pub(crate) mod lane;
-#[allow(dead_code, reason = "read once these commands are in the tree below")]
 pub(crate) mod server;
 pub(crate) mod task;
 pub(crate) mod values;
@@ -118,6 +117,13 @@ pub(crate) enum Command {
     /// Look at agents, drain, resume and stop them
     #[command(subcommand, visible_alias = "agents")]
     Agent(agent::Verb),
+    /// Show what Warrener does on the files of this folder, in about half a minute
+    Demo(server::Demo),
+    /// Run a server and the team of warrener.toml in one process tree
+    Up(server::Up),
+    /// Run a server
+    #[command(subcommand)]
+    Server(server::ServerVerb),
     /// Show the configuration and where it comes from
     #[command(subcommand)]
     Config(ConfigVerb),
@@ -135,6 +141,17 @@ pub(crate) enum Command {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
+    /// Ends what an agent left when it died; agents start it themselves
+    #[command(hide = true)]
+    Guard {
+        /// The boot of the agent
+        instance: String,
+        /// Its work folder
+        folder: PathBuf,
+    },
+    /// What the agents of the demo run
+    #[command(hide = true)]
+    DemoStep,
 }
 
 /// Show the configuration
@@ -196,7 +213,7 @@ fn add_timeout(tree: &mut Tree) {
         .get_arguments()
         .any(|arg| arg.get_long() == Some("timeout"))
     {
-        let arg = Arg::new("limit")
+        let arg = Arg::new("request_time")
             .long("timeout")
             .value_name("D")
             .value_parser(values::span)
@@ -214,7 +231,7 @@ fn timeout_of(matches: &ArgMatches) -> Option<Duration> {
         .and_then(|(_, matches)| timeout_of(matches));
     inner.or_else(|| {
         matches
-            .try_get_one::<Duration>("limit")
+            .try_get_one::<Duration>("request_time")
             .ok()
             .flatten()
             .copied()

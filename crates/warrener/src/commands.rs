@@ -1,5 +1,6 @@
 //! From the parsed command line to the file of the verb.
 
+use crate::args::server::ServerVerb;
 use crate::args::{Command, ConfigVerb, GlobalArgs, SpecVerb};
 use crate::error::CliError;
 use crate::globals::Globals;
@@ -8,12 +9,15 @@ use std::process::ExitCode;
 mod agent;
 mod completions;
 mod config;
+mod demo;
 mod dlq;
 mod input;
 mod lane;
 mod listing;
+mod server;
 mod spec;
 mod task;
+mod up;
 
 /// Runs a command.
 ///
@@ -24,9 +28,19 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
     match command {
         Command::Completions { shell } => return completions::run(shell, args),
         Command::Config(ConfigVerb::Schema) => return config::schema::run(args),
+        Command::DemoStep => return Ok(ExitCode::from(crate::demo::step())),
+        Command::Guard { instance, folder } => {
+            let guarded = crate::agent_run::be_guard(&instance, &folder);
+            return guarded.map(|()| ExitCode::SUCCESS).map_err(server::internal);
+        }
         _ => {}
     }
-    let globals = &Globals::new(args, vec![])?;
+    let flags = match &command {
+        Command::Server(ServerVerb::Run(run)) => run.flags(),
+        Command::Up(up) => up.server.flags(),
+        _ => vec![],
+    };
+    let globals = &Globals::new(args, flags)?;
     match command {
         Command::Task(verb) => task::run(verb, globals),
         Command::Dlq(verb) => dlq::run(verb, globals),
@@ -34,8 +48,12 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
         Command::Agent(verb) => agent::run(verb, globals),
         Command::Config(ConfigVerb::Show { origin }) => config::show::run(origin, globals),
         Command::Spec(SpecVerb::Openapi) => spec::run(globals),
-        Command::Config(ConfigVerb::Schema) | Command::Completions { .. } => {
-            unreachable!("handled above")
-        }
+        Command::Demo(_) => demo::run(globals).map(Into::into),
+        Command::Up(up) => up::run(&up, globals).map(|()| ExitCode::SUCCESS),
+        Command::Server(ServerVerb::Run(_)) => server::run(globals).map(|()| ExitCode::SUCCESS),
+        Command::Config(ConfigVerb::Schema)
+        | Command::Completions { .. }
+        | Command::Guard { .. }
+        | Command::DemoStep => unreachable!("handled above"),
     }
 }

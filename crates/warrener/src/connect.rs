@@ -34,6 +34,8 @@ pub(crate) struct Server {
     pub(crate) client: Client,
     /// Where its address came from, for people.
     pub(crate) found: String,
+    /// The token that is shown to it.
+    pub(crate) token: Option<String>,
 }
 
 impl Server {
@@ -97,11 +99,11 @@ pub(crate) fn find(
     });
     let options = Options {
         url,
-        token,
+        token: token.clone(),
         timeout,
     };
     let client = Client::new(options).map_err(|error| CliError::of_client(error, &found))?;
-    Ok(Server { client, found })
+    Ok(Server { client, found, token })
 }
 
 fn server_file(dir: &Path) -> Result<Option<ServerFile>, CliError> {

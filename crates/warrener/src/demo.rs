@@ -177,7 +177,7 @@ async fn outputs_of(orchestrator: &Orchestrator, id: TaskId) -> Result<Value, Cl
         .unwrap_or_default())
 }
 
-fn internal(error: impl ToString) -> Problem {
+fn internal(error: impl ToString) -> CliError {
     CliError::new("internal", error.to_string())
 }
 

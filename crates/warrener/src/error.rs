@@ -92,7 +92,7 @@ impl From<Exit> for ExitCode {
 #[derive(Debug)]
 pub(crate) struct CliError {
     /// What is told; nothing when the reader of our output is gone.
-    pub(crate) problem: Option<Box<Problem>>,
+    pub(crate) problem: Option<Problem>,
     /// The exit code.
     pub(crate) exit: Exit,
 }
@@ -127,7 +127,7 @@ impl CliError {
     }
 
     fn map(mut self, change: impl FnOnce(Problem) -> Problem) -> Self {
-        self.problem = self.problem.map(|problem| Box::new(change(*problem)));
+        self.problem = self.problem.map(change);
         self
     }
 
@@ -135,7 +135,7 @@ impl CliError {
     pub(crate) fn of_client(error: ClientError, found: &str) -> Self {
         let text = error.to_string();
         match error {
-            ClientError::Problem(problem) => (*problem).into(),
+            ClientError::Problem(problem) => problem.into(),
             ClientError::Unreachable { url, reason } => CliError::new(
                 "server_unreachable",
                 format!("no server answers at {url} ({found}): {reason}"),
@@ -170,7 +170,7 @@ impl From<Problem> for CliError {
             exit => exit,
         };
         CliError {
-            problem: Some(Box::new(problem)),
+            problem: Some(problem),
             exit,
         }
     }
@@ -201,10 +201,11 @@ mod tests {
 
     #[test]
     fn a_problem_of_a_later_server_keeps_the_meaning_of_its_status() {
-        let problem = |code, status| Problem {
-            status,
-            code: String::from(code),
-            ..Problem::default()
+        let problem = |code, status| {
+            let mut problem = Problem::default();
+            problem.status = status;
+            problem.code = String::from(code);
+            problem
         };
         for (code, status, exit) in [
             ("not_found", 404, Exit::NotFound),

@@ -13,6 +13,17 @@ mod interrupt;
 mod spec;
 // Everything that can be set.
 mod config;
+// What runs for long: a server, an agent, a team, the demo.
+mod agent_run;
+mod alert;
+mod compose;
+mod data_dir;
+mod demo;
+mod link_end;
+mod logging;
+mod shutdown;
+mod team;
+mod trust;
 
 use crate::error::{CliError, Exit};
 use crate::report::Voice;

@@ -19,25 +19,27 @@ fn undisturbed(mode: Mode) -> Plan {
     }
 }
 
-/// With one fault; where that makes too many states for a test, with less beside it.
+/// With one fault, and the less beside it the more states it makes.
 fn disturbed(mode: Mode, fault: Fault) -> Plan {
-    let plan = Plan {
-        failures: 1,
-        ..Plan::new(mode, &[fault])
-    };
+    let plan = Plan::new(mode, &[fault]);
     match fault {
-        Fault::Stall => Plan {
-            servers: 1,
-            failures: 0,
-            ..plan
-        },
-        Fault::ConnectionLost | Fault::EarlyLost => Plan {
-            failures: 0,
+        Fault::Stall => Plan { servers: 1, ..plan },
+        Fault::MessageLost
+        | Fault::MessageDoubled
+        | Fault::DeadLetter
+        | Fault::Cancel
+        | Fault::EarlyOverdue
+        | Fault::EarlyClaim
+        | Fault::OldGrant
+        | Fault::EarlyOutcome
+        | Fault::NoSlot => Plan {
+            failures: 1,
             ..plan
         },
         // There must be something to retry.
         Fault::Retry => Plan {
             attempts: 1,
+            failures: 1,
             ..plan
         },
         _ => plan,

@@ -11,7 +11,8 @@ type Row = (&'static str, Option<&'static str>);
 
 /// Explorations that take every row together.
 pub(crate) const PLANS: &[(Mode, &[Fault], u32)] = &[
-    (Mode::Claim, &[Fault::ConnectionLost], 1),
+    (Mode::Claim, &[Fault::AgentCrash], 1),
+    (Mode::Claim, &[Fault::MessageDoubled], 1),
     (
         Mode::Claim,
         &[Fault::DeadLetter, Fault::DeadLetter, Fault::DeadLetter],
@@ -20,9 +21,9 @@ pub(crate) const PLANS: &[(Mode, &[Fault], u32)] = &[
     (Mode::Claim, &[Fault::Cancel, Fault::Retry], 1),
     (Mode::Claim, &[Fault::NoSlot], 2),
     (Mode::Direct, &[Fault::AgentCrash], 1),
-    (Mode::Direct, &[Fault::Deadline], 2),
-    (Mode::Direct, &[Fault::Reassign], 2),
-    (Mode::Direct, &[Fault::Release], 2),
+    (Mode::Claim, &[Fault::Deadline], 2),
+    (Mode::Claim, &[Fault::Reassign], 1),
+    (Mode::Claim, &[Fault::Release], 1),
 ];
 
 /// Every row, and both ends of those that have two.

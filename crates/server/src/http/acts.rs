@@ -56,7 +56,10 @@ pub(crate) async fn retry(
         input,
         reset_attempts,
     } = request;
-    let view = app.orchestrator.retry(id, input, reset_attempts, ACTOR).await?;
+    let view = app
+        .orchestrator
+        .retry(id, input, reset_attempts, ACTOR)
+        .await?;
     Ok(Json(whole(&view)))
 }
 

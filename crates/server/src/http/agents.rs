@@ -101,7 +101,9 @@ pub(crate) async fn stop(
     Act(request): Act<AgentRequest>,
 ) -> Answer<Json<AgentObject>> {
     params.only(&[])?;
-    let within = request.deadline_ms.map_or(limits::HORIZON, Duration::from_millis);
+    let within = request
+        .deadline_ms
+        .map_or(limits::HORIZON, Duration::from_millis);
     if within > limits::HORIZON {
         let mistake = Mistake::at("/deadline_ms", "is more than 10 years");
         return Err(Failure::invalid(vec![mistake]));

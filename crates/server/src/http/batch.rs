@@ -34,7 +34,11 @@ pub(crate) async fn submit(
     params.only(&[])?;
     let lines = is_lines(request.headers());
     let text = body(request, app.options.batch_bytes, &app).await?;
-    let items = if lines { by_line(&text)? } else { by_array(&text)? };
+    let items = if lines {
+        by_line(&text)?
+    } else {
+        by_array(&text)?
+    };
     let submissions = match read(&items) {
         Ok(submissions) => submissions,
         Err(Unread { read, mistakes }) => {
@@ -44,11 +48,14 @@ pub(crate) async fn submit(
         }
     };
     let accepted = app.orchestrator.submit_batch(submissions, ACTOR).await?;
-    let items = accepted.iter().enumerate().map(|(index, accepted)| BatchItem {
-        index,
-        id: accepted.task,
-        duplicate: accepted.existing,
-    });
+    let items = accepted
+        .iter()
+        .enumerate()
+        .map(|(index, accepted)| BatchItem {
+            index,
+            id: accepted.task,
+            duplicate: accepted.existing,
+        });
     Ok((
         StatusCode::CREATED,
         Json(BatchAnswer {
@@ -58,8 +65,12 @@ pub(crate) async fn submit(
 }
 
 fn is_lines(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let kind = kind
+        .and_then(|kind| kind.split(';').next())
+        .unwrap_or_default();
     kind.trim().eq_ignore_ascii_case(LINES)
 }
 
@@ -75,7 +86,10 @@ fn by_array(text: &str) -> Answer<Vec<String>> {
 /// Empty lines are nothing; items are counted without them.
 fn by_line(text: &str) -> Answer<Vec<String>> {
     let lines = text.lines().filter(|line| !line.trim().is_empty());
-    let lines: Vec<String> = lines.take(limits::BATCH_ITEMS + 1).map(Into::into).collect();
+    let lines: Vec<String> = lines
+        .take(limits::BATCH_ITEMS + 1)
+        .map(Into::into)
+        .collect();
     within(lines.len())?;
     Ok(lines)
 }

@@ -36,7 +36,10 @@ pub(crate) async fn groups(
 ) -> Answer<Json<Page<DeadGroup>>> {
     params.only(&["filter", "limit"])?;
     let filter = filter(params.text("filter").unwrap_or_default())?;
-    let groups = app.orchestrator.dead_groups(filter, limit(&params, GROUPS)?).await?;
+    let groups = app
+        .orchestrator
+        .dead_groups(filter, limit(&params, GROUPS)?)
+        .await?;
     Ok(Json(Page::whole(groups.into_iter().map(shown).collect())))
 }
 
@@ -118,7 +121,9 @@ fn which(
 }
 
 fn most(limit: Option<u64>) -> usize {
-    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+    limit.map_or(usize::MAX, |limit| {
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    })
 }
 
 fn rate(rate: Option<f64>) -> Answer<Option<f64>> {

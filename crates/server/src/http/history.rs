@@ -95,7 +95,9 @@ pub(crate) async fn logs(
 ) -> Answer<Response> {
     params.only(&["attempt", "after", "limit", "follow"])?;
     let attempt = params.number("attempt", 1..=u32::MAX)?;
-    let after = params.number("after", 0..=i64::MAX.unsigned_abs())?.unwrap_or(0);
+    let after = params
+        .number("after", 0..=i64::MAX.unsigned_abs())?
+        .unwrap_or(0);
     if params.flag("follow")? {
         app.orchestrator.task(id).await?;
         let follow = Follow {
@@ -159,7 +161,12 @@ impl Follow {
             // The state first: what is written before the end is then in the log that is read after it.
             let task = self.app.orchestrator.task(self.id).await.ok()?.task;
             let (attempt, after) = (self.attempt, self.after);
-            let rows = self.app.orchestrator.logs(self.id, attempt, after, PIECES).await.ok()?;
+            let rows = self
+                .app
+                .orchestrator
+                .logs(self.id, attempt, after, PIECES)
+                .await
+                .ok()?;
             if let Some(last) = rows.last() {
                 self.after = last.n;
                 self.pieces = rows.into_iter().map(piece).collect();

@@ -88,7 +88,9 @@ pub(crate) fn filter(text: &str) -> Answer<Filter> {
 
 /// Reads `limit`.
 pub(crate) fn limit(params: &Params, unless_said: usize) -> Answer<usize> {
-    Ok(params.number("limit", 1..=limits::PAGE_ROWS)?.unwrap_or(unless_said))
+    Ok(params
+        .number("limit", 1..=limits::PAGE_ROWS)?
+        .unwrap_or(unless_said))
 }
 
 /// A page of a list that is short and sorted by name, whole in memory.
@@ -105,7 +107,11 @@ pub(crate) fn by_name<T>(
         None => None,
     };
     let limit = limit(params, limits::PAGE_ROWS)?;
-    let rest = |item: &T| after.as_ref().is_none_or(|after| name(item).as_bytes() > after.as_slice());
+    let rest = |item: &T| {
+        after
+            .as_ref()
+            .is_none_or(|after| name(item).as_bytes() > after.as_slice())
+    };
     let mut items: Vec<T> = items.into_iter().filter(rest).collect();
     let more = items.len() > limit;
     items.truncate(limit);
@@ -132,9 +138,16 @@ fn sorted(text: &str) -> Answer<(SortKey, bool)> {
 /// Which of the bodies are wanted.
 fn bodies(fields: &str) -> Answer<Vec<&'static str>> {
     let known: Vec<&str> = FIELDS.split(' ').collect();
-    let named: Vec<&str> = fields.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    let named: Vec<&str> = fields
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .collect();
     if let Some(name) = named.iter().find(|name| !known.contains(name)) {
         return Err(Failure::parameter("fields", unknown(name, &known)));
     }
-    Ok(BODIES.into_iter().filter(|body| named.contains(body)).collect())
+    Ok(BODIES
+        .into_iter()
+        .filter(|body| named.contains(body))
+        .collect())
 }

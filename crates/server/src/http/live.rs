@@ -46,7 +46,9 @@ pub(crate) async fn stream(
         None => None,
         Some(last) => {
             let number = last.to_str().ok().and_then(|text| text.parse().ok());
-            Some(Cursor(number.ok_or_else(|| no("Last-Event-ID is no cursor of this server"))?))
+            Some(Cursor(number.ok_or_else(|| {
+                no("Last-Event-ID is no cursor of this server")
+            })?))
         }
     };
     let alive = KeepAlive::new().interval(app.options.keep_alive);

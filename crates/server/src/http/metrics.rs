@@ -26,7 +26,10 @@ pub(crate) async fn get(State(app): State<App>, params: Params) -> Answer<impl I
     params.only(&[])?;
     let lanes = app.orchestrator.lanes().await?;
     let (agents, refusals) = (app.orchestrator.agents(), app.orchestrator.refusals());
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    let kind = [(
+        header::CONTENT_TYPE,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )];
     Ok((kind, text(&lanes, &agents, &refusals)))
 }
 
@@ -51,15 +54,27 @@ fn text(lanes: &[LaneView], agents: &[AgentView], refusals: &BTreeMap<String, u6
     for (state, count) in states {
         out.sample("warrener_agents", &[("state", state)], count);
     }
-    out.family("warrener_agent_slots", "gauge", "Slots of the agents that are there.");
+    out.family(
+        "warrener_agent_slots",
+        "gauge",
+        "Slots of the agents that are there.",
+    );
     out.sample("warrener_agent_slots", &[], slots);
-    out.family("warrener_agent_slots_busy", "gauge", "Slots that hold a task.");
+    out.family(
+        "warrener_agent_slots_busy",
+        "gauge",
+        "Slots that hold a task.",
+    );
     out.sample("warrener_agent_slots_busy", &[], busy);
     let help = "Messages and runs that were refused since the start.";
     out.family("warrener_refused_total", "counter", help);
     for (refusal, count) in refusals {
         let (what, reason) = refusal.split_once('/').unwrap_or((refusal, ""));
-        out.sample("warrener_refused_total", &[("what", what), ("reason", reason)], *count);
+        out.sample(
+            "warrener_refused_total",
+            &[("what", what), ("reason", reason)],
+            *count,
+        );
     }
     out.0
 }
@@ -67,7 +82,11 @@ fn text(lanes: &[LaneView], agents: &[AgentView], refusals: &BTreeMap<String, u6
 fn tasks(lanes: &[LaneView]) -> BTreeMap<(&str, &str), u64> {
     let mut sums = BTreeMap::new();
     for (place, lane) in lanes.iter().enumerate() {
-        let name = if place < LANES { lane.settings.lane.as_str() } else { OTHERS };
+        let name = if place < LANES {
+            lane.settings.lane.as_str()
+        } else {
+            OTHERS
+        };
         for (state, count) in &lane.tasks {
             *sums.entry((name, state.as_str())).or_default() += count;
         }
@@ -100,7 +119,10 @@ impl Exposition {
 }
 
 fn escaped(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }
 
 #[cfg(test)]
@@ -126,7 +148,9 @@ mod tests {
 
     #[test]
     fn lanes_without_end_are_summed_up_and_labels_are_escaped() {
-        let lanes: Vec<LaneView> = (0..LANES + 3).map(|n| lane(&format!("l{n:04}"), 2)).collect();
+        let lanes: Vec<LaneView> = (0..LANES + 3)
+            .map(|n| lane(&format!("l{n:04}"), 2))
+            .collect();
         let refusals = BTreeMap::from([("outcome/a\"b\n".to_owned(), 7)]);
         let text = text(&lanes, &[], &refusals);
         assert!(text.contains("warrener_tasks{lane=\"l0000\",state=\"ready\"} 2\n"));

@@ -88,12 +88,17 @@ pub(crate) async fn wait(
     params.only(&[])?;
     let within = Duration::from_millis(request.wait_ms);
     if within > limits::WAIT {
-        return Err(Failure::invalid(vec![Mistake::at("/wait_ms", "is more than 60000")]));
+        return Err(Failure::invalid(vec![Mistake::at(
+            "/wait_ms",
+            "is more than 60000",
+        )]));
     }
     let (mut done, pending) = wait_or_stop(&app, &request.ids, request.any, within).await?;
     let order: HashMap<&TaskId, usize> = request.ids.iter().zip(0..).collect();
     done.sort_by_key(|view| order.get(&view.task.id).copied());
-    let done = done.iter().map(|view| TaskObject::of(&view.task, view.waiting_for, false));
+    let done = done
+        .iter()
+        .map(|view| TaskObject::of(&view.task, view.waiting_for, false));
     Ok(Json(WaitAnswer {
         done: done.collect(),
         pending,
@@ -126,6 +131,9 @@ fn key(headers: &HeaderMap) -> Answer<Option<String>> {
     let key = std::str::from_utf8(value.as_bytes()).map(Into::into);
     match (key, values.next()) {
         (Ok(key), None) => Ok(Some(key)),
-        _ => Err(Failure::parameter("Idempotency-Key", "must be one text of printable characters")),
+        _ => Err(Failure::parameter(
+            "Idempotency-Key",
+            "must be one text of printable characters",
+        )),
     }
 }

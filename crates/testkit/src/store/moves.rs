@@ -10,6 +10,7 @@ use warrener_backend::store::{Ending, Move, Op};
 use warrener_backend::{Committed, Store};
 use warrener_model::Class;
 use warrener_model::event::{Cursor, EventKind};
+use warrener_model::filter::Filter;
 use warrener_model::json::Json;
 use warrener_model::life::{self, Event, State};
 use warrener_model::task::{Progress, Task, Usage};
@@ -151,8 +152,8 @@ pub async fn an_ending_leaves_what_it_has_and_clears_the_progress<H: Harness>(h:
     );
 }
 
-/// It is that of the last attempt that failed, also after one that did not.
-pub async fn an_error_stays_until_the_next_one<H: Harness>(h: H) {
+/// Whole: what the last ending has not, is not there; a move without an ending keeps it.
+pub async fn an_ending_replaces_the_one_before<H: Harness>(h: H) {
     let store = h.open().await;
     let run = running(&*store).await;
     let fail = |message: &str| Ending {
@@ -165,20 +166,38 @@ pub async fn an_error_stays_until_the_next_one<H: Harness>(h: H) {
     happen(&*store, run.id, &Event::Due, 1_000_000, None).await;
     let run = happen(&*store, run.id, &assign("two"), 1_000_001, None).await;
     let over = outcome(&run, life::Ending::Released);
-    let given = happen(&*store, run.id, &over, 1_000_002, Some(Ending::default())).await;
+    let given = happen(&*store, run.id, &over, 1_000_002, None).await;
     assert_eq!(given.error, fail("one").error);
     let run = happen(&*store, run.id, &assign("two"), 1_000_003, None).await;
     let over = outcome(&run, failed(Class::Network));
     let second = happen(&*store, run.id, &over, 1_000_004, Some(fail("two"))).await;
     assert_eq!(second.error, fail("two").error);
+    happen(&*store, run.id, &Event::Due, 2_000_000, None).await;
+    let run = happen(&*store, run.id, &assign("two"), 2_000_001, None).await;
+    let over = outcome(&run, life::Ending::Succeeded);
+    let ending = Some(Ending::default());
+    let third = happen(&*store, run.id, &over, 2_000_002, ending).await;
+    assert_eq!((third.error, third.output), (None, None));
+    let filter = Filter::parse("class:network").expect("a filter");
+    assert_eq!(
+        store.count_where(filter, at(0), 9).await.expect("a count"),
+        0
+    );
 }
 
 /// Reports of an older grant, or of one that ended, change nothing.
 pub async fn progress_counts_under_its_epoch_while_it_runs<H: Harness>(h: H) {
     let store = h.open().await;
     let run = running(&*store).await;
-    progress(&*store, &run, run.life.epoch + 1).await;
-    assert_eq!(read(&*store, run.id).await.progress, None);
+    let lost = Event::Lost {
+        seen: run.life.lease_seq,
+    };
+    happen(&*store, run.id, &lost, 2, None).await;
+    let run = happen(&*store, run.id, &assign("two"), 3, None).await;
+    for epoch in [run.life.epoch - 1, run.life.epoch + 1] {
+        progress(&*store, &run, epoch).await;
+        assert_eq!(read(&*store, run.id).await.progress, None, "under {epoch}");
+    }
     let over = outcome(&run, life::Ending::Succeeded);
     let ending = Some(Ending::default());
     happen(&*store, run.id, &over, 2, ending).await;

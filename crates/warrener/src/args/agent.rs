@@ -1,6 +1,7 @@
 //! Flags of `warrener agent …`.
 
 use super::task::PageArgs;
+use super::server::AgentRun;
 use super::values::span;
 use clap::{Args, Subcommand};
 use std::time::Duration;
@@ -9,6 +10,8 @@ use warrener_model::AgentId;
 /// Look at agents, drain, resume and stop them
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Run any program as an agent: the task as JSON on stdin, the result on stdout
+    Run(AgentRun),
     /// List agents
     ///
     /// Example:

@@ -54,8 +54,9 @@ impl ServerRun {
 
 /// Run a server and the team of warrener.toml in one process tree
 ///
-/// Prints the address, the data folder and three commands to try. SIGTERM and Ctrl-C drain. A configuration that is
-/// new, or not your own, is shown and confirmed once; --trust does it in scripts.
+/// Prints the address, the data folder and three commands to try.
+/// SIGTERM and Ctrl-C drain. A configuration that is new, or not your own,
+/// is shown and confirmed once; --trust does it in scripts.
 ///
 /// Example:
 ///   warrener up --trust
@@ -72,8 +73,9 @@ pub(crate) struct Up {
 
 /// Show what Warrener does, in about 30 seconds, with no configuration, network or key
 ///
-/// A team of five programs works on the files of this folder; one is killed and its work recovered, one dead letter is
-/// replayed; then the books. Nothing is left running.
+/// A team of five programs works on the files of this folder; one is killed
+/// and its work recovered, one dead letter is replayed; then the books.
+/// Nothing is left running.
 #[derive(Args, Clone, Debug, Default)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Demo {}
@@ -107,7 +109,7 @@ pub(crate) struct AgentRun {
     /// Connect to this broker instead of the server: amqp://… or amqps://…
     #[arg(long, value_name = "URL")]
     pub(crate) broker: Option<String>,
-    /// Where the command runs [default: here]
+    /// Where the command runs [default: a new folder for each task, removed afterwards]
     #[arg(long, value_name = "DIR")]
     pub(crate) cwd: Option<PathBuf>,
     /// The command

@@ -11,8 +11,9 @@ use warrener_model::{AgentId, Kind, Lane, TaskId};
 pub(crate) enum Verb {
     /// Submit a task, or a batch of them; prints the id
     ///
-    /// --timeout after `submit` is the task's: how long one attempt may run. To limit how long --wait waits, give it
-    /// before the verb: warrener --timeout 10m task submit … --wait
+    /// --timeout after `submit` is the task's: how long one attempt may run.
+    /// To limit how long --wait waits, give it before the verb:
+    /// warrener --timeout 10m task submit … --wait
     ///
     /// Examples:
     ///   warrener task submit --kind review --input '{"pr": 42}' --label batch=7
@@ -48,7 +49,8 @@ pub(crate) enum Verb {
     Logs(Logs),
     /// Print the result of a task, and nothing else
     ///
-    /// Without a result the exit code says why: 10 failed, 11 cancelled, 12 dead or expired, 5 not final yet.
+    /// Without a result the exit code says why:
+    /// 10 failed, 11 cancelled, 12 dead or expired, 5 not final yet.
     ///
     /// Example:
     ///   warrener task result 01931b66-7d50-7c8a-b7a5-64d2f14f8c11 --wait | jq .text
@@ -92,7 +94,8 @@ pub(crate) enum Verb {
     Answer(Answer),
     /// Wait until tasks have ended; prints each as it ends
     ///
-    /// The exit code is 0 when all succeeded, else the highest of: dead or expired 12, failed 10, cancelled 11.
+    /// The exit code is 0 when all succeeded, else the highest of:
+    /// dead or expired 12, failed 10, cancelled 11.
     ///
     /// Examples:
     ///   warrener task wait 01931b66-7d50-7c8a-b7a5-64d2f14f8c11 --timeout 10m

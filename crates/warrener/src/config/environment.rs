@@ -19,6 +19,7 @@ const ALIASES: &[(&str, &[&str])] = &[
 /// (`WARRENER_TASK_ID`), and may start this program.
 pub(crate) fn read(variables: &[(String, String)], mistakes: &mut Vec<Mistake>) -> Layer {
     let mut layer = Layer::new();
+    let mut wrong = vec![];
     let mut take = |path: Vec<String>, key: &Key, name: &str, value: &str| match Value::of_text(
         key.shape, value,
     ) {
@@ -28,10 +29,14 @@ pub(crate) fn read(variables: &[(String, String)], mistakes: &mut Vec<Mistake>) 
         }
         Err(message) => mistakes.push(Mistake::at(name, message)),
     };
-    if let Some((name, url)) = rabbitmq(variables) {
-        let path = vec!["broker".to_owned(), "url".to_owned()];
-        let key = keys::find(&path).expect("the broker's URL is a setting");
-        take(path, key, &name, &url);
+    match rabbitmq(variables) {
+        Ok(Some(url)) => {
+            let path = vec!["broker".to_owned(), "url".to_owned()];
+            let key = keys::find(&path).expect("the broker's URL is a setting");
+            take(path, key, "RABBITMQ_HOST", &url);
+        }
+        Ok(None) => {}
+        Err(mistake) => wrong.push(mistake),
     }
     for (alias, path) in ALIASES {
         let found = variables
@@ -42,7 +47,6 @@ pub(crate) fn read(variables: &[(String, String)], mistakes: &mut Vec<Mistake>) 
             take(path, key, name, value);
         }
     }
-    let mut wrong = vec![];
     let ours = || {
         let said = variables.iter().filter(|(_, value)| !value.is_empty());
         said.filter_map(|(name, value)| {
@@ -111,14 +115,16 @@ fn setting(rest: &str) -> Found {
 }
 
 /// A broker's URL from `RABBITMQ_HOST` and its companions. The host decides: the others alone mean nothing.
-fn rabbitmq(variables: &[(String, String)]) -> Option<(String, String)> {
+fn rabbitmq(variables: &[(String, String)]) -> Result<Option<String>, Mistake> {
     let get = |name: &str| {
         let found = variables
             .iter()
             .find(|(known, value)| known == name && !value.is_empty());
         found.map(|(_, value)| value.as_str())
     };
-    let host = get("RABBITMQ_HOST")?;
+    let Some(host) = get("RABBITMQ_HOST") else {
+        return Ok(None);
+    };
     let mut url = "amqp://".to_owned();
     if let Some(user) = get("RABBITMQ_USER") {
         url.push_str(&encoded(user));
@@ -130,6 +136,10 @@ fn rabbitmq(variables: &[(String, String)]) -> Option<(String, String)> {
     }
     url.push_str(host);
     if let Some(port) = get("RABBITMQ_PORT") {
+        if port.parse::<u16>().is_err() {
+            let message = format!("\"{port}\" is not a port");
+            return Err(Mistake::at("RABBITMQ_PORT", message));
+        }
         url.push(':');
         url.push_str(port);
     }
@@ -137,7 +147,7 @@ fn rabbitmq(variables: &[(String, String)]) -> Option<(String, String)> {
         url.push('/');
         url.push_str(&encoded(vhost));
     }
-    Some(("RABBITMQ_HOST".into(), url))
+    Ok(Some(url))
 }
 
 fn encoded(text: &str) -> String {

@@ -78,6 +78,10 @@ impl Reader<'_> {
             DeValue::Array(items) if is_list => {
                 for (index, item) in items.iter().enumerate() {
                     match item.get_ref() {
+                        DeValue::Table(table) if table.is_empty() => {
+                            let message = "this agent has no name and no run".into();
+                            self.mistake(item.span().start, message);
+                        }
                         DeValue::Table(table) => {
                             self.table(&["agent".into(), index.to_string()], table);
                         }

@@ -71,6 +71,8 @@ pub(crate) struct Sources {
 pub(crate) struct Settings {
     /// By path. Defaults of settings without `*` are among them.
     pub(crate) values: Layer,
+    /// The configuration file, if one was read.
+    pub(crate) file: Option<PathBuf>,
 }
 
 impl Sources {
@@ -117,7 +119,8 @@ impl Sources {
         }
         values.extend(environment::read(&self.variables, &mut mistakes));
         values.extend(self.flags(&mut mistakes));
-        let settings = Settings { values };
+        let file = self.file.as_ref().map(|(path, _)| path.clone());
+        let settings = Settings { values, file };
         let base = self.file.as_ref().and_then(|(path, _)| path.parent());
         let config = resolve::resolve(&settings, base, &mut mistakes);
         match config {

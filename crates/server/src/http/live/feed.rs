@@ -123,7 +123,8 @@ impl Feed {
         }
         // A client that breaks off before the first event comes again with this one, and misses nothing either.
         let cursor = feed.after.0.to_string();
-        feed.ready.push_front(Event::default().id(cursor).retry(RETRY));
+        feed.ready
+            .push_front(Event::default().id(cursor).retry(RETRY));
         feed.lanes = feed.lanes_now().await?;
         feed.agents = feed.agents_now();
         Ok(feed)
@@ -139,7 +140,12 @@ impl Feed {
     /// The wake-up comes a moment after the commit, so a cursor may be newer than the newest that is known here.
     async fn exists(&self, cursor: Cursor) -> Result<bool, Error> {
         let before = Cursor(cursor.0.saturating_sub(1));
-        Ok(!self.app.orchestrator.events(before, None, 1).await?.is_empty())
+        Ok(!self
+            .app
+            .orchestrator
+            .events(before, None, 1)
+            .await?
+            .is_empty())
     }
 
     /// `None` ends the stream: the server stops, or the store fails; the client comes again with its cursor.
@@ -166,11 +172,16 @@ impl Feed {
     /// Whether there was anything to read.
     async fn read_history(&mut self) -> Result<bool, Error> {
         let orchestrator = &self.app.orchestrator;
-        let rows = orchestrator.events(self.after, self.wanted.alone(), ROWS).await?;
+        let rows = orchestrator
+            .events(self.after, self.wanted.alone(), ROWS)
+            .await?;
         let Some(last) = rows.last().map(|row| row.cursor) else {
             return Ok(false);
         };
-        let rows: Vec<TaskEvent> = rows.into_iter().filter(|row| self.wanted.takes(row)).collect();
+        let rows: Vec<TaskEvent> = rows
+            .into_iter()
+            .filter(|row| self.wanted.takes(row))
+            .collect();
         let tasks = self.tasks(&rows).await?;
         for row in &rows {
             // A task that is gone meanwhile took its history with it.
@@ -214,12 +225,18 @@ impl Feed {
 
     async fn compare(&mut self) -> Result<(), Error> {
         let lanes = self.lanes_now().await?;
-        let new = lanes.iter().filter(|(name, lane)| self.lanes.get(*name) != Some(lane));
-        self.ready.extend(new.map(|(_, lane)| event(EVENT_LANE, lane)));
+        let new = lanes
+            .iter()
+            .filter(|(name, lane)| self.lanes.get(*name) != Some(lane));
+        self.ready
+            .extend(new.map(|(_, lane)| event(EVENT_LANE, lane)));
         self.lanes = lanes;
         let agents = self.agents_now();
-        let new = agents.iter().filter(|(name, agent)| self.agents.get(*name) != Some(agent));
-        self.ready.extend(new.map(|(_, agent)| event(EVENT_AGENT, agent)));
+        let new = agents
+            .iter()
+            .filter(|(name, agent)| self.agents.get(*name) != Some(agent));
+        self.ready
+            .extend(new.map(|(_, agent)| event(EVENT_AGENT, agent)));
         self.agents = agents;
         Ok(())
     }

@@ -1,0 +1,19 @@
+//! HTTP version 1 from outside (contracts.md section 3): a real server on loopback, a plain HTTP client, the SQLite
+//! store in a folder of its own, and workers in this process where tasks must run.
+
+mod acts;
+mod agents;
+mod batch;
+mod dead;
+mod document;
+mod health;
+mod lanes;
+mod link;
+mod lists;
+mod logs;
+mod requests;
+mod stream;
+mod submit;
+mod support;
+mod tokens;
+mod wait;

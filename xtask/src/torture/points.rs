@@ -1,0 +1,155 @@
+//! The named points at which a process can be told to die (see `warrener/src/kill_points.rs`), and
+//! the order in which they are tried: every one once before any comes again.
+
+use fastrand::Rng;
+
+/// Which process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Role {
+    Server,
+    Agent,
+}
+
+impl Role {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Role::Server => "server",
+            Role::Agent => "agent",
+        }
+    }
+}
+
+/// Of a server: each kind of commit, each type of message it takes in or sends, each ack.
+const SERVER: &[&str] = &[
+    "commit",
+    "commit.submitted",
+    "commit.started",
+    "commit.succeeded",
+    "commit.retrying",
+    "commit.failed",
+    "commit.lost",
+    "commit.released",
+    "commit.ready",
+    "commit.cancelled",
+    "commit.retried",
+    "commit.expired",
+    "commit.renewed",
+    "commit.agent",
+    "publish",
+    "publish.hello",
+    "publish.welcome",
+    "publish.heartbeat",
+    "publish.task",
+    "publish.claim",
+    "publish.claim.granted",
+    "publish.claim.refused",
+    "publish.outcome",
+    "publish.recorded",
+    "publish.revoke",
+    "publish.cancel",
+    "deliver.claim",
+    "deliver.outcome",
+    "deliver.heartbeat",
+    "deliver.task",
+    "deliver.recorded",
+    "settle.claim",
+    "settle.outcome",
+    "settle.heartbeat",
+    "settle.hello",
+    "settle.task",
+    "ensure",
+    "subscribe",
+    "query",
+    "tasks",
+    "now",
+];
+
+/// Of an agent: what it says, what it hears, each ack.
+const AGENT: &[&str] = &[
+    "subscribe",
+    "publish",
+    "publish.hello",
+    "publish.heartbeat",
+    "publish.claim",
+    "publish.outcome",
+    "deliver.welcome",
+    "deliver.task",
+    "deliver.claim.granted",
+    "deliver.recorded",
+    "deliver.revoke",
+    "deliver.cancel",
+    "settle.welcome",
+    "settle.task",
+    "settle.claim.granted",
+    "settle.recorded",
+];
+
+/// How late a point may come: the n-th time that it is passed.
+const LATEST: f64 = 200.0;
+
+/// A point, a side of it, and how often it is passed before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Point {
+    pub(crate) name: String,
+    pub(crate) nth: u64,
+}
+
+impl Point {
+    /// As the environment of a process wants it.
+    pub(crate) fn word(&self) -> String {
+        format!("{}:{}", self.name, self.nth)
+    }
+}
+
+/// The points of one sort of process, shuffled; dealt again when all were dealt.
+#[derive(Debug)]
+pub(crate) struct Deck {
+    role: Role,
+    left: Vec<String>,
+}
+
+impl Deck {
+    pub(crate) fn of(role: Role) -> Deck {
+        let left = vec![];
+        Deck { role, left }
+    }
+
+    pub(crate) fn deal(&mut self, rng: &mut Rng) -> Point {
+        if self.left.is_empty() {
+            self.left = names(self.role).collect();
+            rng.shuffle(&mut self.left);
+        }
+        // As many between 1 and 14 as between 14 and 200: rare points are met at all, frequent ones
+        // in the middle of things, too.
+        let nth = LATEST.powf(rng.f64()).floor() as u64;
+        let name = self.left.pop().unwrap_or_default();
+        Point { name, nth }
+    }
+}
+
+/// Every point of a process with each of its sides, as deaths are counted.
+pub(crate) fn names(role: Role) -> impl Iterator<Item = String> {
+    let points = match role {
+        Role::Server => SERVER,
+        Role::Agent => AGENT,
+    };
+    let both = |point: &&str| [format!("{point}:before"), format!("{point}:after")];
+    points.iter().flat_map(both)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_deck_deals_every_point_before_any_comes_again() {
+        let mut rng = Rng::with_seed(3);
+        let mut deck = Deck::of(Role::Server);
+        let all = names(Role::Server).count();
+        let dealt: BTreeSet<String> = (0..all).map(|_| deck.deal(&mut rng).name).collect();
+        assert_eq!(dealt.len(), all, "a point stands in the table twice");
+        assert!((1..=200).contains(&deck.deal(&mut rng).nth));
+    }
+}
