@@ -1,11 +1,11 @@
 //! The session: connects, joins, does what the [`Book`] orders, drains. One loop owns everything; nothing in it waits
 //! for the broker, or a slow broker would hold up revokes and the end of runs.
 
-use super::book::{Book, Clock, Order};
+use super::book::{Book, Clock};
 use super::heartbeat::Heart;
 use super::outbox::{self, Letter};
-use super::signals::{self, Said, Signals};
-use super::{AgentOptions, Ended, Executor, Run, Stopped};
+use super::signals::{self, Said};
+use super::{AgentOptions, Ended, Executor, Stopped};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,16 +17,18 @@ use warrener_backend::broker::Subscribe;
 use warrener_backend::{Address, Broker, Delivery, Inbox, Message, Outgoing, Subscription};
 use warrener_model::agent::Who;
 use warrener_model::id::{MessageId, StoreId};
-use warrener_model::message::{
-    self, Body, Bye, Cancel, Claim, ClaimRefused, Drain, Granted, Hello, Offer, Outcome, Recorded,
-    Resume, Revoke, Status, Unwelcome, Welcome,
-};
+use warrener_model::message::{self, Body, Bye, Hello, Offer};
 use warrener_model::{ClaimId, Timestamp};
+
+mod orders;
+mod told;
 
 /// Messages to publish, waiting; what does not fit is said again later.
 const OUTBOX: usize = 4_096;
 /// How often the session looks at what is due.
 const TICK: Duration = Duration::from_millis(50);
+/// The longest wait before the session asks again whether there is a connection.
+const RECONNECT: Duration = Duration::from_millis(500);
 /// How long the last outcomes of a drain may take to be recorded.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
@@ -205,8 +207,9 @@ impl Session {
                 return;
             }
             if let Err(error) = self.connect().await {
-                let pause = self.options.timers.hello.mul_f64(fastrand::f64().max(0.1));
-                self.hello_at = now + pause.min(self.options.timers.hello);
+                // Jittered, so that a team does not come back in step; soon, because asking costs nothing.
+                let most = self.options.timers.hello.min(RECONNECT);
+                self.hello_at = now + most.mul_f64(0.1 + 0.9 * fastrand::f64());
                 tracing::debug!(%error, "not connected yet");
                 return;
             }
@@ -301,288 +304,6 @@ impl Session {
         // Tags of another connection mean nothing: dropping these does no harm, settling them would.
         self.deliveries.clear();
         self.book.disconnected();
-    }
-
-    /// A message on the control address.
-    async fn told(&mut self, message: &Message) -> Result<(), message::BodyError> {
-        let (body, now) = (&message.body, Instant::now());
-        match &*message.kind {
-            Welcome::TYPE => self.welcome(message::decode(body)?, message.store).await,
-            Unwelcome::TYPE => self.not_welcome(message::decode(body)?),
-            Offer::TYPE => self.offered(message::decode(body)?, None),
-            Granted::TYPE => {
-                let grant: Granted = message::decode(body)?;
-                let order = self.book.granted(grant, now, self.clock);
-                order.into_iter().for_each(|order| self.obey(order));
-            }
-            ClaimRefused::TYPE => {
-                let refused: ClaimRefused = message::decode(body)?;
-                tracing::debug!(task_id = %refused.task_id, reason = refused.reason, "claim refused");
-                let order = self.book.refused(refused.claim);
-                order.into_iter().for_each(|order| self.obey(order));
-            }
-            Revoke::TYPE => {
-                let revoke: Revoke = message::decode(body)?;
-                self.stop(revoke.task_id, revoke.epoch);
-            }
-            Cancel::TYPE => {
-                let cancel: Cancel = message::decode(body)?;
-                self.stop(cancel.task_id, cancel.epoch);
-            }
-            Recorded::TYPE => {
-                let recorded: Recorded = message::decode(body)?;
-                for entry in recorded.leases {
-                    let order = self.book.recorded(entry.task_id, entry.epoch);
-                    order.into_iter().for_each(|order| self.obey(order));
-                }
-            }
-            Drain::TYPE => self.told_to_drain(&message::decode(body)?),
-            Resume::TYPE => {
-                message::decode::<Resume>(body)?;
-                self.draining = self.leaving.is_some();
-            }
-            // Of a newer server: nothing we must know.
-            other => tracing::debug!(kind = other, "unknown message ignored"),
-        }
-        Ok(())
-    }
-
-    async fn welcome(&mut self, welcome: Welcome, store: Option<StoreId>) {
-        *self.sender.store.lock().expect("an id does not panic") = store;
-        for queue in &welcome.queues {
-            let from = Address::Offers(queue.lane.clone());
-            let subscribe = Subscribe {
-                from,
-                credit: queue.prefetch,
-                will: None,
-            };
-            match self.sender.broker.subscribe(subscribe).await {
-                Ok(offers) => self.read(offers, Incoming::Offer),
-                Err(error) => {
-                    tracing::warn!(%error, lane = %queue.lane, "lane not subscribed; joining again");
-                    return self.disconnected();
-                }
-            }
-        }
-        self.joined = true;
-        self.heart
-            .set(|pulse| pulse.every = Duration::from_millis(welcome.heartbeat_ms.max(10)));
-        tracing::info!(agent = %self.who.agent, instance = %self.who.instance, "joined");
-        for order in self.book.rejoined() {
-            self.obey(order);
-        }
-    }
-
-    fn not_welcome(&mut self, unwelcome: Unwelcome) {
-        self.joined = false;
-        match unwelcome.code.as_str() {
-            // It knows us no more: join again, and claim what runs.
-            "unknown" => self.hello_at = Instant::now(),
-            // The other boot may be a connection that is half dead: try again.
-            "name_taken" => {
-                tracing::warn!(agent = %self.who.agent, "{}", unwelcome.message);
-                self.hello_at = Instant::now() + self.options.timers.hello;
-            }
-            _ => self.unwelcome = Some(Stopped::Unwelcome(unwelcome.code, unwelcome.message)),
-        }
-    }
-
-    fn told_to_drain(&mut self, drain: &Drain) {
-        tracing::info!(agent = %self.who.agent, reason = drain.reason, "draining");
-        if drain.stay {
-            self.draining = true;
-            return;
-        }
-        let span = drain.deadline.map(|at| at.since(crate::clock::wall()));
-        self.leave(Instant::now() + span.unwrap_or(self.options.drain));
-    }
-
-    /// From now on takes nothing new; says so at once, and goes when everything is reported.
-    fn leave(&mut self, until: Instant) {
-        self.draining = true;
-        self.leaving = Some(self.leaving.map_or(until, |earlier| earlier.min(until)));
-        self.heart
-            .set(|pulse| pulse.every = pulse.every.min(Duration::from_millis(50)));
-    }
-
-    /// A task: with its grant, or to be claimed.
-    fn offered(&mut self, offer: Offer, delivery: Option<Delivery>) {
-        let claim = match &offer.grant {
-            Some(grant) => grant.claim,
-            None => ClaimId::new(crate::clock::wall(), crate::core::random()),
-        };
-        let redelivered = delivery.as_ref().is_some_and(|d| d.redelivered);
-        if let Some(delivery) = delivery {
-            self.deliveries.insert(claim, (delivery, Instant::now()));
-        }
-        let order = self
-            .book
-            .delivered(claim, offer, redelivered, Instant::now(), self.clock);
-        self.obey(order);
-    }
-
-    fn stop(&mut self, task: warrener_model::TaskId, epoch: u64) {
-        if let Some(order) = self.book.revoked(task, epoch) {
-            self.obey(order);
-        }
-    }
-
-    fn obey(&mut self, order: Order) {
-        match order {
-            Order::Claim { claim, started } => self.claim(claim, started),
-            Order::Start { claim } if self.leaving.is_some() => self.give_back(claim, "drain"),
-            Order::Start { claim } => self.start(claim),
-            Order::Report { claim } => self.report(claim),
-            Order::Drop { claim } => {
-                self.ack(claim);
-                self.outcomes.remove(&claim);
-            }
-            Order::Stop { claim } => {
-                self.ack(claim);
-                self.outcomes.remove(&claim);
-                if let Some(stop) = self.stops.remove(&claim) {
-                    stop.cancel();
-                }
-            }
-        }
-    }
-
-    fn claim(&mut self, claim: ClaimId, started: bool) {
-        let Some(entry) = self.book.get(claim) else {
-            return;
-        };
-        let body = Claim {
-            task_id: entry.offer.task_id,
-            offer: entry.offer.offer,
-            claim,
-            who: self.who.clone().into(),
-            redelivered: entry.redelivered,
-            started,
-        };
-        let letter = self.sender.letter(Address::Inbox(Inbox::Results), &body);
-        let letter = Outgoing {
-            expires: Some(self.options.timers.claim_ttl),
-            ..letter
-        };
-        self.post(letter, None);
-    }
-
-    fn start(&mut self, claim: ClaimId) {
-        let Some(entry) = self.book.get(claim) else {
-            return;
-        };
-        let Some(grant) = entry.grant() else { return };
-        let run = Run {
-            offer: entry.offer.clone(),
-            attempt: grant.attempt,
-            epoch: grant.epoch,
-            timeout: grant.timeout_ms.map(Duration::from_millis),
-            who: self.who.clone(),
-            claim,
-        };
-        let stop = CancellationToken::new();
-        self.stops.insert(claim, stop.clone());
-        let signals = Signals::new(run.offer.task_id, run.epoch, self.said.clone());
-        let (executor, ended, slots) = (
-            self.executor.clone(),
-            self.ended.clone(),
-            self.slots.clone(),
-        );
-        self.runs.spawn(async move {
-            let permit = tokio::select! {
-                permit = slots.acquire_owned() => permit,
-                () = stop.cancelled() => {
-                    let _ = ended.send(Inner::Ended(claim, crate::clock::wall(), Ended::Stopped));
-                    return;
-                }
-            };
-            let started = crate::clock::wall();
-            let end = executor.execute(run, signals.clone(), stop).await;
-            signals.flush().await;
-            drop(permit);
-            // The session is gone only when the agent is.
-            let _ = ended.send(Inner::Ended(claim, started, end));
-        });
-    }
-
-    fn run_ended(&mut self, claim: ClaimId, started: Timestamp, ended: Ended) {
-        self.stops.remove(&claim);
-        let Some(mut outcome) = self.outcome(claim, Status::Released) else {
-            return;
-        };
-        outcome.started_at = Some(started);
-        match ended {
-            Ended::Succeeded(output) => {
-                outcome.status = Status::Succeeded;
-                outcome.output = Some(output);
-            }
-            Ended::Failed(failure) => {
-                outcome.status = Status::Failed;
-                outcome.error = Some(failure);
-            }
-            Ended::Stopped => outcome.reason = Some("drain".into()),
-            Ended::UnknownKind => outcome.reason = Some("unknown_kind".into()),
-        }
-        self.finish(claim, outcome);
-    }
-
-    fn give_back(&mut self, claim: ClaimId, reason: &str) {
-        if let Some(mut outcome) = self.outcome(claim, Status::Released) {
-            outcome.reason = Some(reason.into());
-            self.finish(claim, outcome);
-        }
-    }
-
-    fn finish(&mut self, claim: ClaimId, outcome: Outcome) {
-        if let Some(order) = self.book.over(claim, outcome, Instant::now(), self.clock) {
-            self.obey(order);
-        }
-    }
-
-    fn outcome(&self, claim: ClaimId, status: Status) -> Option<Outcome> {
-        let grant = self.book.get(claim)?.grant()?;
-        Some(Outcome {
-            task_id: grant.task_id,
-            attempt: grant.attempt,
-            epoch: grant.epoch,
-            who: self.who.clone().into(),
-            status,
-            output: None,
-            error: None,
-            reason: None,
-            started_at: None,
-            finished_at: Some(crate::clock::wall()),
-            usage: None,
-        })
-    }
-
-    fn report(&mut self, claim: ClaimId) {
-        let fresh = MessageId::new(crate::clock::wall(), crate::core::random());
-        let id = *self.outcomes.entry(claim).or_insert(fresh);
-        let Some(entry) = self.book.get(claim) else {
-            return;
-        };
-        let super::book::Phase::Over { outcome, .. } = &entry.phase else {
-            return;
-        };
-        let letter = self
-            .sender
-            .letter_as(id, Address::Inbox(Inbox::Results), &**outcome);
-        self.post(letter, Some(claim));
-    }
-
-    fn post(&mut self, message: Outgoing, outcome: Option<ClaimId>) {
-        if self.outbox.try_send(Letter { message, outcome }).is_err()
-            && let Some(claim) = outcome
-        {
-            self.book.not_sent(claim, Instant::now(), self.clock);
-        }
-    }
-
-    fn ack(&mut self, claim: ClaimId) {
-        if let Some((delivery, _)) = self.deliveries.remove(&claim) {
-            delivery.ack();
-        }
     }
 
     /// Whether there is nothing more to do.

@@ -1,0 +1,180 @@
+//! Does what the book orders: claims, starts, reports, drops, stops.
+
+use super::{Inner, Session};
+use crate::agent::book::{Order, Phase};
+use crate::agent::outbox::Letter;
+use crate::agent::signals::Signals;
+use crate::agent::{Ended, Run};
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use warrener_backend::{Address, Inbox, Outgoing};
+use warrener_model::id::MessageId;
+use warrener_model::message::{Claim, Outcome, Status};
+use warrener_model::{ClaimId, Timestamp};
+
+impl Session {
+    pub(super) fn stop(&mut self, task: warrener_model::TaskId, epoch: u64) {
+        if let Some(order) = self.book.revoked(task, epoch) {
+            self.obey(order);
+        }
+    }
+
+    pub(super) fn obey(&mut self, order: Order) {
+        match order {
+            Order::Claim { claim, started } => self.claim(claim, started),
+            Order::Start { claim } if self.leaving.is_some() => self.give_back(claim, "drain"),
+            Order::Start { claim } => self.start(claim),
+            Order::Report { claim } => self.report(claim),
+            Order::Drop { claim } => {
+                self.ack(claim);
+                self.outcomes.remove(&claim);
+            }
+            Order::Stop { claim } => {
+                self.ack(claim);
+                self.outcomes.remove(&claim);
+                if let Some(stop) = self.stops.remove(&claim) {
+                    stop.cancel();
+                }
+            }
+        }
+    }
+
+    pub(super) fn claim(&mut self, claim: ClaimId, started: bool) {
+        let Some(entry) = self.book.get(claim) else {
+            return;
+        };
+        let body = Claim {
+            task_id: entry.offer.task_id,
+            offer: entry.offer.offer,
+            claim,
+            who: self.who.clone().into(),
+            redelivered: entry.redelivered,
+            started,
+        };
+        let letter = self.sender.letter(Address::Inbox(Inbox::Results), &body);
+        let letter = Outgoing {
+            expires: Some(self.options.timers.claim_ttl),
+            ..letter
+        };
+        self.post(letter, None);
+    }
+
+    pub(super) fn start(&mut self, claim: ClaimId) {
+        let Some(entry) = self.book.get(claim) else {
+            return;
+        };
+        let Some(grant) = entry.grant() else { return };
+        let run = Run {
+            offer: entry.offer.clone(),
+            attempt: grant.attempt,
+            epoch: grant.epoch,
+            timeout: grant.timeout_ms.map(Duration::from_millis),
+            who: self.who.clone(),
+            claim,
+        };
+        let stop = CancellationToken::new();
+        self.stops.insert(claim, stop.clone());
+        let signals = Signals::new(run.offer.task_id, run.epoch, self.said.clone());
+        let (executor, ended, slots) = (
+            self.executor.clone(),
+            self.ended.clone(),
+            self.slots.clone(),
+        );
+        self.runs.spawn(async move {
+            let permit = tokio::select! {
+                permit = slots.acquire_owned() => permit,
+                () = stop.cancelled() => {
+                    let _ = ended.send(Inner::Ended(claim, crate::clock::wall(), Ended::Stopped));
+                    return;
+                }
+            };
+            let started = crate::clock::wall();
+            let end = executor.execute(run, signals.clone(), stop).await;
+            signals.flush().await;
+            drop(permit);
+            // The session is gone only when the agent is.
+            let _ = ended.send(Inner::Ended(claim, started, end));
+        });
+    }
+
+    pub(super) fn run_ended(&mut self, claim: ClaimId, started: Timestamp, ended: Ended) {
+        self.stops.remove(&claim);
+        let Some(mut outcome) = self.outcome(claim, Status::Released) else {
+            return;
+        };
+        outcome.started_at = Some(started);
+        match ended {
+            Ended::Succeeded(output) => {
+                outcome.status = Status::Succeeded;
+                outcome.output = Some(output);
+            }
+            Ended::Failed(failure) => {
+                outcome.status = Status::Failed;
+                outcome.error = Some(failure);
+            }
+            Ended::Stopped => outcome.reason = Some("drain".into()),
+            Ended::UnknownKind => outcome.reason = Some("unknown_kind".into()),
+        }
+        self.finish(claim, outcome);
+    }
+
+    pub(super) fn give_back(&mut self, claim: ClaimId, reason: &str) {
+        if let Some(mut outcome) = self.outcome(claim, Status::Released) {
+            outcome.reason = Some(reason.into());
+            self.finish(claim, outcome);
+        }
+    }
+
+    pub(super) fn finish(&mut self, claim: ClaimId, outcome: Outcome) {
+        if let Some(order) = self.book.over(claim, outcome, Instant::now(), self.clock) {
+            self.obey(order);
+        }
+    }
+
+    pub(super) fn outcome(&self, claim: ClaimId, status: Status) -> Option<Outcome> {
+        let grant = self.book.get(claim)?.grant()?;
+        Some(Outcome {
+            task_id: grant.task_id,
+            attempt: grant.attempt,
+            epoch: grant.epoch,
+            who: self.who.clone().into(),
+            status,
+            output: None,
+            error: None,
+            reason: None,
+            started_at: None,
+            finished_at: Some(crate::clock::wall()),
+            usage: None,
+        })
+    }
+
+    pub(super) fn report(&mut self, claim: ClaimId) {
+        let fresh = MessageId::new(crate::clock::wall(), crate::core::random());
+        let id = *self.outcomes.entry(claim).or_insert(fresh);
+        let Some(entry) = self.book.get(claim) else {
+            return;
+        };
+        let Phase::Over { outcome, .. } = &entry.phase else {
+            return;
+        };
+        let letter = self
+            .sender
+            .letter_as(id, Address::Inbox(Inbox::Results), &**outcome);
+        self.post(letter, Some(claim));
+    }
+
+    pub(super) fn post(&mut self, message: Outgoing, outcome: Option<ClaimId>) {
+        if self.outbox.try_send(Letter { message, outcome }).is_err()
+            && let Some(claim) = outcome
+        {
+            self.book.not_sent(claim, Instant::now(), self.clock);
+        }
+    }
+
+    pub(super) fn ack(&mut self, claim: ClaimId) {
+        if let Some((delivery, _)) = self.deliveries.remove(&claim) {
+            delivery.ack();
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What the server says, and what the session does about it.
+
+use super::{Incoming, Session};
+use crate::agent::Stopped;
+use std::time::Duration;
+use tokio::time::Instant;
+use warrener_backend::broker::Subscribe;
+use warrener_backend::{Address, Delivery, Message};
+use warrener_model::ClaimId;
+use warrener_model::id::StoreId;
+use warrener_model::message::{
+    self, Body, Cancel, ClaimRefused, Drain, Granted, Offer, Recorded, Resume, Revoke, Unwelcome,
+    Welcome,
+};
+
+impl Session {
+    /// A message on the control address.
+    pub(super) async fn told(&mut self, message: &Message) -> Result<(), message::BodyError> {
+        let (body, now) = (&message.body, Instant::now());
+        match &*message.kind {
+            Welcome::TYPE => self.welcome(message::decode(body)?, message.store).await,
+            Unwelcome::TYPE => self.not_welcome(message::decode(body)?),
+            Offer::TYPE => self.offered(message::decode(body)?, None),
+            Granted::TYPE => {
+                let grant: Granted = message::decode(body)?;
+                let order = self.book.granted(grant, now, self.clock);
+                order.into_iter().for_each(|order| self.obey(order));
+            }
+            ClaimRefused::TYPE => {
+                let refused: ClaimRefused = message::decode(body)?;
+                tracing::debug!(task_id = %refused.task_id, reason = refused.reason, "claim refused");
+                let order = self.book.refused(refused.claim);
+                order.into_iter().for_each(|order| self.obey(order));
+            }
+            Revoke::TYPE => {
+                let revoke: Revoke = message::decode(body)?;
+                self.stop(revoke.task_id, revoke.epoch);
+            }
+            Cancel::TYPE => {
+                let cancel: Cancel = message::decode(body)?;
+                self.stop(cancel.task_id, cancel.epoch);
+            }
+            Recorded::TYPE => {
+                let recorded: Recorded = message::decode(body)?;
+                for entry in recorded.leases {
+                    let order = self.book.recorded(entry.task_id, entry.epoch);
+                    order.into_iter().for_each(|order| self.obey(order));
+                }
+            }
+            Drain::TYPE => self.told_to_drain(&message::decode(body)?),
+            Resume::TYPE => {
+                message::decode::<Resume>(body)?;
+                self.draining = self.leaving.is_some();
+            }
+            // Of a newer server: nothing we must know.
+            other => tracing::debug!(kind = other, "unknown message ignored"),
+        }
+        Ok(())
+    }
+
+    async fn welcome(&mut self, welcome: Welcome, store: Option<StoreId>) {
+        *self.sender.store.lock().expect("an id does not panic") = store;
+        for queue in &welcome.queues {
+            let from = Address::Offers(queue.lane.clone());
+            let subscribe = Subscribe {
+                from,
+                credit: queue.prefetch,
+                will: None,
+            };
+            match self.sender.broker.subscribe(subscribe).await {
+                Ok(offers) => self.read(offers, Incoming::Offer),
+                Err(error) => {
+                    tracing::warn!(%error, lane = %queue.lane, "lane not subscribed; joining again");
+                    return self.disconnected();
+                }
+            }
+        }
+        self.joined = true;
+        self.heart
+            .set(|pulse| pulse.every = Duration::from_millis(welcome.heartbeat_ms.max(10)));
+        tracing::info!(agent = %self.who.agent, instance = %self.who.instance, "joined");
+        for order in self.book.rejoined() {
+            self.obey(order);
+        }
+    }
+
+    fn not_welcome(&mut self, unwelcome: Unwelcome) {
+        self.joined = false;
+        match unwelcome.code.as_str() {
+            // It knows us no more: join again, and claim what runs.
+            "unknown" => self.hello_at = Instant::now(),
+            // The other boot may be a connection that is half dead: try again.
+            "name_taken" => {
+                tracing::warn!(agent = %self.who.agent, "{}", unwelcome.message);
+                self.hello_at = Instant::now() + self.options.timers.hello;
+            }
+            _ => self.unwelcome = Some(Stopped::Unwelcome(unwelcome.code, unwelcome.message)),
+        }
+    }
+
+    fn told_to_drain(&mut self, drain: &Drain) {
+        tracing::info!(agent = %self.who.agent, reason = drain.reason, "draining");
+        if drain.stay {
+            self.draining = true;
+            return;
+        }
+        let span = drain.deadline.map(|at| at.since(crate::clock::wall()));
+        self.leave(Instant::now() + span.unwrap_or(self.options.drain));
+    }
+
+    /// From now on takes nothing new; says so at once, and goes when everything is reported.
+    pub(super) fn leave(&mut self, until: Instant) {
+        self.draining = true;
+        self.leaving = Some(self.leaving.map_or(until, |earlier| earlier.min(until)));
+        self.heart
+            .set(|pulse| pulse.every = pulse.every.min(Duration::from_millis(50)));
+    }
+
+    /// A task: with its grant, or to be claimed.
+    pub(super) fn offered(&mut self, offer: Offer, delivery: Option<Delivery>) {
+        let claim = match &offer.grant {
+            Some(grant) => grant.claim,
+            None => ClaimId::new(crate::clock::wall(), crate::core::random()),
+        };
+        let redelivered = delivery.as_ref().is_some_and(|d| d.redelivered);
+        if let Some(delivery) = delivery {
+            self.deliveries.insert(claim, (delivery, Instant::now()));
+        }
+        let order = self
+            .book
+            .delivered(claim, offer, redelivered, Instant::now(), self.clock);
+        self.obey(order);
+    }
+}

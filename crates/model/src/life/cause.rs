@@ -1,0 +1,120 @@
+//! What may happen to a task: claims, endings, and every other cause of a transition.
+
+use super::Parked;
+use crate::agent::Who;
+use crate::failure::Class;
+use crate::id::ClaimId;
+use crate::name::AgentId;
+use std::time::Duration;
+
+/// How a run ended, as its agent reports it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// With a result.
+    Succeeded,
+    /// With a failure.
+    Failed {
+        /// What kind.
+        class: Class,
+        /// The handler's wish for the next attempt.
+        retry_after: Option<Duration>,
+    },
+    /// Given back unfinished (drain): never counted.
+    Released,
+    /// Given back because the agent cannot run this kind: counted as a refusal.
+    Refused,
+}
+
+/// One run asking to start, or to go on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Claim {
+    /// The run.
+    pub claim: ClaimId,
+    /// Who asks.
+    pub who: Who,
+    /// The offer it was given.
+    pub offer: u64,
+    /// Whether the broker said that this offer was delivered before.
+    pub redelivered: bool,
+    /// Whether the run has started already (after a reconnect).
+    pub started: bool,
+}
+
+/// What may happen to a task.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// All that it depends on has ended well.
+    DependenciesMet,
+    /// Row 2: the server decides to put it into the broker.
+    Offer,
+    /// Rows 2, 6 and 9: that offer came to nothing (returned, unconfirmed, overdue, no slot).
+    Unoffer {
+        /// Which offer.
+        offer: u64,
+    },
+    /// Row 12: the broker gave this offer up.
+    DeadLetter {
+        /// Which offer.
+        offer: u64,
+    },
+    /// Rows 2 and 3 in one: in process and over the link the delivery is the claim.
+    Assign {
+        /// The run.
+        claim: ClaimId,
+        /// Who gets it.
+        who: Who,
+    },
+    /// Rows 3 to 6: a run asks.
+    Claim(Claim),
+    /// Row 5, after the grace: the holder that was asked did not answer; `seen` is the lease_seq of that time.
+    Supersede {
+        /// The claim that waited.
+        claim: Claim,
+        /// What `lease_seq` was when the holder was asked.
+        seen: u64,
+    },
+    /// Row 10, and the end of a link: the holder was silent while `lease_seq` stayed `seen`.
+    Lost {
+        /// What `lease_seq` was all the while.
+        seen: u64,
+    },
+    /// Row 8: the holder lists the run in a heartbeat.
+    Renew {
+        /// Who says so.
+        who: Who,
+        /// Under which grant.
+        epoch: u64,
+    },
+    /// Row 7: the run is over.
+    Outcome {
+        /// Who says so.
+        who: Who,
+        /// Under which grant.
+        epoch: u64,
+        /// How it ended.
+        ending: Ending,
+    },
+    /// Row 11: a timer of the task may be due.
+    Due,
+    /// Row 13.
+    Cancel,
+    /// Row 14: an operator, or a rule, tries again. `anew` forgets the retries used so far.
+    Retry {
+        /// Whether the retries of each class start anew.
+        anew: bool,
+    },
+    /// An operator wants another agent to do it.
+    Reassign {
+        /// Which one.
+        to: AgentId,
+    },
+    /// Waits for a person from now on.
+    Park(Parked),
+    /// A person said yes, or answered.
+    Unpark,
+    /// A person said no.
+    Reject,
+    /// An operator does not want to see this dead letter again.
+    Discard,
+}
+
