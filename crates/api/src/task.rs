@@ -173,7 +173,7 @@ impl TaskObject {
             attempt: life.attempt,
             epoch: life.epoch,
             max_attempts: life.max_attempts,
-            agent: agent.or(life.avoid.as_ref()).map(ToString::to_string),
+            agent: agent.or(life.last.as_ref()).map(ToString::to_string),
             input: bodies.then(|| spec.input.clone()),
             output: bodies.then(|| task.output.clone().unwrap_or_default()),
             error: task.error.as_ref().map(ErrorObject::of),

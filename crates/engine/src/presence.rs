@@ -284,7 +284,8 @@ async fn heartbeat(core: &Arc<Core>, beat: &Heartbeat) -> Result<()> {
 pub(crate) async fn gone(core: &Arc<Core>, who: &Who, presence: Presence) -> Result<()> {
     let now = core.now().await?;
     if let Some(agent) = core.registry.leave(who, presence, now) {
-        if presence == Presence::Lost {
+        // A server that stops ends the links itself: nobody is lost then.
+        if presence == Presence::Lost && !core.is_draining() {
             core.alerts.agent_lost(&who.agent, now);
         }
         tracing::info!(agent = %who.agent, instance = %who.instance, presence = presence.as_str(), "agent gone");

@@ -168,17 +168,16 @@ impl Registry {
         }
     }
 
-    /// An operator's wish; outlives the agent's restarts. Gives back the row to store.
-    pub(crate) fn set_drain(&self, id: &AgentId, drain: bool) -> Option<Agent> {
+    /// An operator's wish, once it is stored; outlives the agent's restarts.
+    pub(crate) fn set_drain(&self, id: &AgentId, drain: bool) {
         let mut inner = self.lock();
-        let live = inner.agents.get_mut(id)?;
+        let Some(live) = inner.agents.get_mut(id) else { return };
         live.agent.drain = drain;
         live.agent.presence = match (live.agent.presence, drain) {
             (Presence::Up, true) => Presence::Draining,
             (Presence::Draining, false) => Presence::Up,
             (other, _) => other,
         };
-        Some(live.agent.clone())
     }
 
     pub(crate) fn holds(&self, lease: &Lease, task: TaskId) {

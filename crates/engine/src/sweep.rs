@@ -89,6 +89,9 @@ async fn tick(core: &Arc<Core>, watch: &mut Watch) -> Result<()> {
     let now = core.now().await?;
     let silent = watch.look(Instant::now(), &rows, core.options.timers.lease, well);
     core.registry.resync(&rows);
+    for lane in core.store.lanes().await? {
+        core.set_paused(&lane.lane, lane.paused);
+    }
     core.ready.notify_one();
     if well {
         crate::presence::expire(core, now).await?;

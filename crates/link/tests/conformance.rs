@@ -55,12 +55,15 @@ impl Harness for LinkHarness {
 
     async fn agent(&self, who: &Who, _: &[Lane]) -> Arc<dyn Broker> {
         let (link, pipe) = self.stage.client(Some(who), Role::Leader).await;
-        self.pipes.lock().unwrap().push((who.clone(), pipe));
+        self.pipes
+            .lock()
+            .expect("no case panics with it")
+            .push((who.clone(), pipe));
         Arc::new(link)
     }
 
     async fn kill_agent(&self, who: &Who) {
-        for (owner, pipe) in self.pipes.lock().unwrap().iter() {
+        for (owner, pipe) in self.pipes.lock().expect("no case panics with it").iter() {
             if owner == who {
                 pipe.cut();
             }

@@ -3,13 +3,19 @@
 // In a program that a person calls, the terminal is the answer.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+// The tests plant faults in it; nothing is planted here.
+#[allow(dead_code)]
 #[path = "../tests/protocol/model.rs"]
 mod model;
 
 use model::{Fault, Mode, Plan, Report, check};
 use std::process::ExitCode;
 
-const USAGE: &str = "check [--faults 0..3] [--mode claim|direct] [--cap STATES]";
+const USAGE: &str = "check [--faults 0..3] [--mode claim|direct] [--cap STATES]
+
+  --faults N   only sets of N faults (of three, a choice); without it none, singles and pairs
+  --mode M     only this mode
+  --cap N      states that a run generates before it gives up, 1500000";
 
 /// Generated states after which a run gives up, unless the call says otherwise.
 const CAP: usize = 1_500_000;
@@ -44,7 +50,7 @@ const TRIPLES: &[[Fault; 3]] = &[
 
 /// What the call asks for.
 struct Ask {
-    faults: usize,
+    faults: Vec<usize>,
     modes: Vec<Mode>,
     cap: usize,
 }
@@ -77,15 +83,18 @@ fn main() -> ExitCode {
 
 fn asked(mut words: impl Iterator<Item = String>) -> Result<Ask, String> {
     let mut ask = Ask {
-        faults: 2,
+        faults: vec![0, 1, 2],
         modes: vec![Mode::Claim, Mode::Direct],
         cap: CAP,
     };
     while let Some(flag) = words.next() {
         let value = words.next().ok_or(format!("{flag} needs a value"))?;
-        let number = || value.parse().map_err(|e| format!("{flag} {value}: {e}"));
+        let number = || {
+            let number = value.parse::<usize>();
+            number.map_err(|e| format!("{flag} {value}: {e}"))
+        };
         match (flag.as_str(), value.as_str()) {
-            ("--faults", _) => ask.faults = number()?,
+            ("--faults", _) => ask.faults = vec![number()?],
             ("--cap", _) => ask.cap = number()?,
             ("--mode", "claim") => ask.modes = vec![Mode::Claim],
             ("--mode", "direct") => ask.modes = vec![Mode::Direct],
@@ -95,38 +104,45 @@ fn asked(mut words: impl Iterator<Item = String>) -> Result<Ask, String> {
     Ok(ask)
 }
 
-/// No fault, singles, pairs, triples: as many as are asked for.
+/// As many as are asked for. What a stall adds to a pair is explored with one server too, where it ends.
 fn plans(ask: &Ask) -> Vec<Plan> {
     let mut plans = vec![];
     for mode in &ask.modes {
         let known = Fault::of(*mode);
-        for faults in sets(&known, ask.faults) {
-            plans.push(Plan {
+        let sets = ask.faults.iter().flat_map(|size| sets(&known, *size));
+        for faults in sets {
+            let plan = Plan {
                 cap: ask.cap,
                 threads: 2,
                 ..bounds(*mode, &faults)
-            });
+            };
+            if faults.len() > 1 && faults.contains(&Fault::Stall) {
+                plans.push(Plan {
+                    servers: 1,
+                    ..plan.clone()
+                });
+            }
+            plans.push(plan);
         }
     }
     plans
 }
 
-/// Every set of these faults up to the size, the same one twice among them; of three only some.
-fn sets(known: &[Fault], most: usize) -> Vec<Vec<Fault>> {
-    let mut sets = vec![vec![]];
-    if most >= 1 {
-        sets.extend(known.iter().map(|fault| vec![*fault]));
+/// Every set of so many of these faults, the same one twice among them; of three only some.
+fn sets(known: &[Fault], size: usize) -> Vec<Vec<Fault>> {
+    let from = |at: usize| known[at..].iter().copied();
+    match size {
+        0 => vec![vec![]],
+        1 => from(0).map(|fault| vec![fault]).collect(),
+        2 => (0..known.len())
+            .flat_map(|at| from(at).map(move |other| vec![known[at], other]))
+            .collect(),
+        _ => TRIPLES
+            .iter()
+            .filter(|triple| triple.iter().all(|fault| known.contains(fault)))
+            .map(|triple| triple.to_vec())
+            .collect(),
     }
-    if most >= 2 {
-        for (at, one) in known.iter().enumerate() {
-            sets.extend(known[at..].iter().map(|two| vec![*one, *two]));
-        }
-    }
-    if most >= 3 {
-        let triples = TRIPLES.iter().map(|triple| triple.to_vec());
-        sets.extend(triples.filter(|triple| triple.iter().all(|fault| known.contains(fault))));
-    }
-    sets
 }
 
 /// The fewer faults, the more attempts and failures beside them.
@@ -134,6 +150,7 @@ fn bounds(mode: Mode, faults: &[Fault]) -> Plan {
     let plan = Plan::new(mode, faults);
     let (attempts, failures) = match faults {
         [] => (4, 4),
+        [Fault::Stall] => (2, 0),
         [_] => (2, 2),
         // There must be something to retry.
         _ if faults.contains(&Fault::Retry) && !faults.contains(&Fault::Cancel) => (1, 1),

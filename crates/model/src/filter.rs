@@ -145,7 +145,7 @@ impl Term {
                     .lease
                     .as_ref()
                     .map(|l| &l.agent)
-                    .or(task.life.avoid.as_ref());
+                    .or(task.life.last.as_ref());
                 agent.is_some_and(|agent| self.word(agent.as_str()))
             }
             Key::Priority => match self.op {

@@ -90,6 +90,8 @@ pub struct Life {
     pub prefer: Option<AgentId>,
     /// The agent to avoid if there is another (it lost or failed the task).
     pub avoid: Option<AgentId>,
+    /// The agent of the newest attempt.
+    pub last: Option<AgentId>,
 }
 
 /// What decisions need beside the task: the time, the policies, a roll of the dice.
@@ -142,6 +144,7 @@ impl Life {
             finished_at: None,
             prefer: None,
             avoid: None,
+            last: None,
         }
     }
 
@@ -206,6 +209,7 @@ impl Life {
         self.epoch += 1;
         self.lease_seq += 1;
         self.started_at = Some(now);
+        self.last = Some(who.agent.clone());
         self.lease = Some(Lease {
             claim,
             agent: who.agent.clone(),
@@ -239,7 +243,7 @@ pub fn apply(life: &Life, event: &Event, context: &Context<'_>) -> Result<Step, 
         Event::Retry { anew } => by_person::retry(life, *anew, context),
         Event::Reassign { to } => by_person::reassign(life, to, context),
         Event::Park(why) => by_person::park(life, *why, context),
-        Event::Unpark => by_person::unpark(life, context),
+        Event::Unpark(why) => by_person::unpark(life, *why, context),
         Event::Reject => by_person::reject(life, context),
         Event::Discard => by_person::discard(life, context),
     }

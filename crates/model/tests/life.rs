@@ -259,7 +259,7 @@ fn way_out(life: &Life, now: Timestamp) -> Event {
     match (life.state, life.offered_at) {
         (State::Blocked, _) => Event::DependenciesMet,
         (State::Scheduled | State::Retrying, _) => Event::Due,
-        (State::Parked, _) => Event::Unpark,
+        (State::Parked, _) => Event::Unpark(life.parked.expect("a parked task says why")),
         (State::Ready, Some(_)) => Event::Unoffer { offer: life.offer },
         (State::Ready, None) => Event::Assign {
             claim: ClaimId::from_bytes([8; 16]),
@@ -319,7 +319,7 @@ fn answered(now: i64) -> Life {
     let life = apply(&life, &park, &at(0))
         .expect("it has not started")
         .life;
-    apply(&life, &Event::Unpark, &at(now))
+    apply(&life, &Event::Unpark(Parked::Approval), &at(now))
         .expect("it is parked")
         .life
 }

@@ -85,12 +85,12 @@ mod tests {
         panic!("as the test wants it");
     }
 
-    #[tokio::test]
-    async fn a_panic_is_a_problem_with_the_request_id_and_the_server_goes_on() {
+    /// Serves two routes on a thread of one, asks `paths` in turn, and gives the answers.
+    async fn ask(paths: &'static [&'static str]) -> Vec<(u16, String, String)> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let app = Router::new()
-            .route("/boom", get(boom))
+            .route("/boom/{n}", get(boom))
             .layer(axum::middleware::from_fn(envelope));
         let server = axum::serve(listener, app).into_future();
         let client = tokio::task::spawn_blocking(move || {
@@ -98,23 +98,73 @@ mod tests {
                 .http_status_as_error(false)
                 .build()
                 .into();
-            for id in ["r-1", "r-2"] {
-                let request = agent.get(format!("{url}/boom")).header(REQUEST_ID, id);
+            let ask = |path: &&str| {
+                let request = agent.get(format!("{url}{path}")).header(REQUEST_ID, "r-1");
                 let mut response = request.call().unwrap();
-                assert_eq!(response.status(), 500);
-                assert_eq!(
-                    response.headers()["content-type"],
-                    "application/problem+json"
-                );
+                let kind = response.headers()["content-type"]
+                    .to_str()
+                    .unwrap()
+                    .to_owned();
                 let text = response.body_mut().read_to_string().unwrap();
-                let problem: Problem = serde_json::from_str(&text).unwrap();
-                assert_eq!(problem.code, "internal");
-                assert_eq!(problem.request_id.as_deref(), Some(id));
-            }
+                (response.status().as_u16(), kind, text)
+            };
+            paths.iter().map(ask).collect()
         });
         tokio::select! {
             _ = server => panic!("the server ended"),
             done = client => done.unwrap(),
         }
+    }
+
+    #[derive(Clone, Default)]
+    struct Lines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// One test for both: what a thread logs can be caught for sure only while no other logs from the same place.
+    #[tokio::test]
+    async fn a_panic_is_a_problem_and_each_request_one_line_of_log_with_its_route() {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let log = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        let guard = tracing::subscriber::set_default(log);
+        let answers = ask(&["/boom/7", "/boom/8", "/nothing"]).await;
+        drop(guard);
+        for ((status, kind, text), code) in
+            answers.iter().zip(["internal", "internal", "not_found"])
+        {
+            assert_eq!(kind, "application/problem+json");
+            let problem: Problem = serde_json::from_str(text).unwrap();
+            assert_eq!((problem.code.as_str(), problem.status), (code, *status));
+            assert_eq!(problem.request_id.as_deref(), Some("r-1"));
+        }
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let found = text
+            .lines()
+            .filter(|line| line.contains("DEBUG warrener_server"));
+        let found: Vec<&str> = found.collect();
+        assert_eq!(found.len(), 3, "{text}");
+        for part in [
+            "method=GET",
+            "route=\"/boom/{n}\"",
+            "status=500",
+            "ms=",
+            "request_id=\"r-1\"",
+        ] {
+            assert!(found[0].contains(part), "{part} in {}", found[0]);
+        }
+        assert!(found[2].contains("route=\"-\" status=404"), "{}", found[2]);
     }
 }

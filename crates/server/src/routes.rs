@@ -2,11 +2,12 @@
 
 use crate::auth::auth;
 use crate::envelope::envelope;
-use crate::failure::Failure;
+use crate::failure::{Answer, Failure};
 use crate::guard::guard;
 use crate::http::{
     acts, agents, batch, books, dead, health, history, lanes, link, list, live, metrics, tasks,
 };
+use crate::reading::Params;
 use crate::state::App;
 use axum::Router;
 use axum::extract::Request;
@@ -79,17 +80,14 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 
 /// Read this document
 #[utoipa::path(
-    get, path = "/openapi.json", tag = "server",
+    get, path = "/openapi.json", operation_id = "openapi", tag = "server",
     responses((status = 200, description = "OpenAPI 3.1", body = Object))
 )]
-async fn document() -> impl IntoResponse {
+async fn document(params: Params) -> Answer<impl IntoResponse> {
+    params.only(&[])?;
     let kind = [(header::CONTENT_TYPE, "application/json")];
-    (
-        kind,
-        openapi()
-            .to_json()
-            .expect("the document has string keys only"),
-    )
+    let text = openapi().to_json();
+    Ok((kind, text.expect("the document has string keys only")))
 }
 
 #[derive(OpenApi)]

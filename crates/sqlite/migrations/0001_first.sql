@@ -48,15 +48,16 @@ CREATE TABLE task (
     finished_at    INTEGER,
     prefer         TEXT,
     avoid          TEXT,
+    last           TEXT,                       -- the agent of the newest attempt
     due_at         INTEGER,                    -- what Life::due_at() said
-    agent          TEXT GENERATED ALWAYS AS (ifnull(lease_agent, avoid)) VIRTUAL
+    agent          TEXT GENERATED ALWAYS AS (ifnull(lease_agent, last)) VIRTUAL
 ) STRICT;
 
 CREATE INDEX task_created  ON task (created_at, id);
 CREATE INDEX task_priority ON task (priority, id);
 CREATE INDEX task_lane     ON task (lane, created_at, id);
 CREATE INDEX task_state    ON task (state, created_at, id);
-CREATE INDEX task_agent    ON task (agent) WHERE agent IS NOT NULL;
+CREATE INDEX task_agent    ON task (agent, created_at, id) WHERE agent IS NOT NULL;
 CREATE INDEX task_run      ON task (run) WHERE run IS NOT NULL;
 CREATE INDEX task_parent   ON task (parent) WHERE parent IS NOT NULL;
 -- The work queue: `kind` at its end lets a lane's excepted kinds be passed over without reading the rows.

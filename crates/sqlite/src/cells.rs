@@ -126,6 +126,7 @@ impl<'a> Cells<'a> {
             finished_at: self.maybe_time()?,
             prefer: self.maybe_word()?,
             avoid: self.maybe_word()?,
+            last: self.maybe_word()?,
         })
     }
 

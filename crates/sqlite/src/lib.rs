@@ -1,7 +1,7 @@
 //! The SQLite store: one file, one writer thread with group commit, a few readers.
 //!
-//! `commit` hands changes to the writer thread ([`writer`]), which does all that wait in one transaction and answers
-//! when it is on the disk (WAL, `synchronous = FULL`). Reads run on connections of their own ([`readers`]) and never
+//! `commit` hands changes to the writer thread (`writer.rs`), which does all that wait in one transaction and answers
+//! when it is on the disk (WAL, `synchronous = FULL`). Reads run on connections of their own (`readers.rs`) and never
 //! wait for writes. One process owns the folder; a second one is refused. SQLite blocks, so this crate lives on
 //! threads: a `commit` must be awaited on a tokio runtime, and with a paused tokio clock timers may fire meanwhile.
 

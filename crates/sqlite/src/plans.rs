@@ -73,6 +73,10 @@ fn pages_are_read_in_the_order_of_an_index() {
                 "task_state (state=? AND",
             ),
             (
+                &run("agent:a", SortKey::Created, descending),
+                "task_agent (agent=? AND",
+            ),
+            (
                 &run("lane:a", SortKey::Created, descending),
                 "task_lane (lane=? AND",
             ),

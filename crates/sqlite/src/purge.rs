@@ -21,12 +21,8 @@ pub(crate) struct Purged {
 }
 
 /// One step, within a transaction: at most `limit` tasks.
-pub(crate) fn step(
-    db: &Connection,
-    purge: &Purge,
-    limit: usize,
-    counts: &mut tally::Delta,
-) -> rusqlite::Result<Purged> {
+pub(crate) fn step(db: &Connection, purge: &Purge, limit: usize) -> rusqlite::Result<Purged> {
+    let mut counts = tally::Delta::default();
     let mut tasks = 0;
     for state in State::ALL.into_iter().filter(|state| state.is_final()) {
         let before = match state {
@@ -46,6 +42,7 @@ pub(crate) fn step(
             tasks += 1;
         }
     }
+    counts.write(db)?;
     db.prepare_cached("DELETE FROM tally WHERE n = 0")?
         .execute([])?;
     let keys = db

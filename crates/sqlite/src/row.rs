@@ -14,7 +14,7 @@ use warrener_model::task::{Priority, Spec, Task, TaskError};
 use warrener_model::{Class, Timestamp};
 
 /// The columns of a life, in the order of [`life_values`] and `Cells::life`.
-const LIFE: [&str; 28] = [
+const LIFE: [&str; 29] = [
     "state",
     "since",
     "attempt",
@@ -43,6 +43,7 @@ const LIFE: [&str; 28] = [
     "finished_at",
     "prefer",
     "avoid",
+    "last",
 ];
 
 /// Inserts a task unless its id is there: ten columns of its own, its life, `due_at`.
@@ -167,6 +168,7 @@ pub(crate) fn life_values(life: &Life) -> Vec<ToSqlOutput<'_>> {
         time(life.finished_at),
         life.prefer.as_ref().map_or(NULL, |a| text(a.as_str())),
         life.avoid.as_ref().map_or(NULL, |a| text(a.as_str())),
+        life.last.as_ref().map_or(NULL, |a| text(a.as_str())),
         time(life.due_at()),
     ]
 }

@@ -37,25 +37,22 @@ pub(crate) fn count_where(
     limit: u64,
 ) -> Result<u64> {
     let mut condition = Condition::of(filter, now)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let tallied = |key: &Key| matches!(key, Key::State | Key::Lane | Key::Kind);
-    let sql = if filter.terms.iter().all(|term| tallied(&term.key)) {
+    if filter.terms.iter().all(|term| tallied(&term.key)) {
         // The tally has the answer, under the same names.
-        format!(
-            "SELECT min(ifnull(sum(t.n), 0), ?) FROM tally t WHERE {}",
+        let sql = format!(
+            "SELECT ifnull(sum(t.n), 0) FROM tally t WHERE {}",
             condition.sql
-        )
-    } else {
-        format!(
-            "SELECT count(*) FROM (SELECT 1 FROM task t WHERE {} LIMIT ?)",
-            condition.sql
-        )
-    };
-    let limit = Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX));
-    if sql.starts_with("SELECT min") {
-        condition.values.insert(0, limit);
-    } else {
-        condition.values.push(limit);
+        );
+        let all = one(db, &sql, &condition.values).map_err(|e| reading(&e))?;
+        return Ok(all.min(limit.unsigned_abs()));
     }
+    let sql = format!(
+        "SELECT count(*) FROM (SELECT 1 FROM task t WHERE {} LIMIT ?)",
+        condition.sql
+    );
+    condition.values.push(Value::Integer(limit));
     one(db, &sql, &condition.values).map_err(|e| reading(&e))
 }
 

@@ -95,9 +95,7 @@ impl Writer {
                     limit,
                     reply,
                 } => {
-                    let done = self.transaction(|db, gathered| {
-                        purge::step(db, &purge, limit, &mut gathered.tally)
-                    });
+                    let done = self.transaction(|db, _| purge::step(db, &purge, limit));
                     let _ = reply.send(done);
                 }
                 Request::Close(reply) => {

@@ -1,5 +1,7 @@
 //! The store's clock: never back, whatever the system's clock does.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails here says enough")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tempfile::tempdir;

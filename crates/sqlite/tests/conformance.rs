@@ -1,5 +1,7 @@
 //! The store's conformance suite on SQLite.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails here says enough")]
+
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,13 +3,20 @@
 //! Two full disks: a small file system in memory, where mounting is permitted, and a limit on the size of files in a
 //! process of its own (this program, started again).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that fails here says enough"
+)]
+
 mod common;
 
 use common::{Mounted, PATIENCE, close, open};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use tempfile::tempdir;
 use tokio::task::JoinSet;
@@ -71,6 +78,8 @@ fn limited() {
             "--nocapture",
         ])
         .env(LIMITED, dir.path().join("store"))
+        // Its panics stay visible; its count of tests would only confuse.
+        .stdout(Stdio::null())
         .status()
         .unwrap();
     assert!(status.success(), "see above");

@@ -3,6 +3,13 @@
 //! The writer is this program, started again. It notes each answer in a file of its own, the witness, which the store
 //! knows nothing of; the parent kills it and compares.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test that fails here says enough"
+)]
+
 mod common;
 
 use common::{close, open};
@@ -11,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::tempdir;
@@ -63,6 +70,8 @@ fn start(dir: &Path) -> Child {
             "--nocapture",
         ])
         .env(WRITER, dir)
+        // Its panics stay visible; its count of tests would only confuse.
+        .stdout(Stdio::null())
         .spawn()
         .unwrap()
 }

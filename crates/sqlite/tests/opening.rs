@@ -1,5 +1,7 @@
 //! Opening: what becomes a store, what is refused, what the refusal says, and that nothing refused is touched.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails here says enough")]
+
 mod common;
 
 use common::{Mounted, PATIENCE, close, open, refused};

@@ -102,6 +102,7 @@ macro_rules! broker_suite {
             redelivery::what_came_back_goes_before_what_still_waits,
             redelivery::what_an_ended_subscription_held_goes_to_another_reader,
             redelivery::what_was_not_even_read_goes_to_another_reader,
+            redelivery::what_a_leaving_reader_had_goes_on_in_order,
             redelivery::a_verdict_after_the_end_of_its_subscription_is_ignored,
             verdicts::what_is_acknowledged_is_gone,
             verdicts::what_is_rejected_is_a_dead_letter_with_its_reason,

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use warrener_api::problem::Problem;
+use warrener_backend::Broker;
 use warrener_engine::agent::{CommandExecutor, Stopped};
 use warrener_engine::command::{Guard, Program};
 use warrener_engine::{Agent, AgentOptions, Timers};
@@ -76,7 +77,10 @@ pub(crate) async fn run(setup: Setup) -> Result<Stopped, Problem> {
         instance: Some(instance),
         ..AgentOptions::default()
     };
-    let agent = Agent::new(Arc::new(link.clone()), Arc::new(executor), options);
+    let broker: Arc<dyn Broker> = Arc::new(link.clone());
+    #[cfg(feature = "kill-points")]
+    let broker = crate::kill_points::broker(broker);
+    let agent = Agent::new(broker, Arc::new(executor), options);
     let mut connection = link.connected();
     let refused = async {
         loop {

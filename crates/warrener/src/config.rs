@@ -22,6 +22,8 @@ pub(crate) mod file;
 pub(crate) mod resolve;
 pub(crate) mod schema;
 pub(crate) mod show;
+#[cfg(test)]
+mod tests;
 
 /// Everything that can be set, checked. Plain data: what it means is decided where it is used.
 #[derive(Clone, Debug, PartialEq)]

@@ -94,6 +94,7 @@ async fn play(
         rate: None,
         anew: true,
         dry_run: false,
+        reason: Some("the missing file is there now".into()),
     };
     let replayed = orchestrator
         .requeue(requeue, "user:demo")

@@ -17,8 +17,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use warrener_backend::broker::{
-    Address, Broker, Capabilities, Delivery, Depth, End, Health, Outgoing, Receipt, Settle, Subscribe, Subscription,
-    Verdict,
+    Address, Broker, Capabilities, Delivery, Depth, End, Health, Outgoing, Receipt, Settle,
+    Subscribe, Subscription, Verdict,
 };
 use warrener_backend::error::Result;
 use warrener_backend::query::{Query, Rows};
@@ -58,13 +58,20 @@ fn read(text: &str) -> Vec<Armed> {
             "after" => Side::After,
             _ => return None,
         };
-        Some(Armed { point: point.into(), side, left: AtomicU64::new(nth.parse().ok().filter(|n| *n > 0)?) })
+        Some(Armed {
+            point: point.into(),
+            side,
+            left: AtomicU64::new(nth.parse().ok().filter(|n| *n > 0)?),
+        })
     });
     words.collect()
 }
 
 fn pass(side: Side, point: &str) {
-    for armed in armed().iter().filter(|armed| armed.side == side && armed.point == point) {
+    for armed in armed()
+        .iter()
+        .filter(|armed| armed.side == side && armed.point == point)
+    {
         // Below zero it wraps around: nobody passes so often.
         if armed.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             die(armed);
@@ -73,15 +80,23 @@ fn pass(side: Side, point: &str) {
 }
 
 fn die(armed: &Armed) -> ! {
-    let side = if armed.side == Side::Before { "before" } else { "after" };
+    let side = if armed.side == Side::Before {
+        "before"
+    } else {
+        "after"
+    };
     if let Some(path) = std::env::var_os("WARRENER_KILL_LOG") {
         let line = format!("{} {}:{side}\n", std::process::id(), armed.point);
-        let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+        let file = std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(path);
         // One write: whole or not at all. Dying is what matters.
         let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
     }
     loop {
-        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        let _ =
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     }
 }
 
@@ -91,12 +106,20 @@ fn each(side: Side, names: &BTreeSet<String>) {
 
 /// The store, with its points.
 pub(crate) fn store(inner: Arc<dyn Store>) -> Arc<dyn Store> {
-    if armed().is_empty() { inner } else { Arc::new(Points(inner)) }
+    if armed().is_empty() {
+        inner
+    } else {
+        Arc::new(Points(inner))
+    }
 }
 
 /// The broker, with its points.
 pub(crate) fn broker(inner: Arc<dyn Broker>) -> Arc<dyn Broker> {
-    if armed().is_empty() { inner } else { Arc::new(Points(inner)) }
+    if armed().is_empty() {
+        inner
+    } else {
+        Arc::new(Points(inner))
+    }
 }
 
 #[derive(Debug)]
@@ -113,14 +136,19 @@ async fn at<T>(point: &str, act: impl Future<Output = T> + Send) -> T {
 fn commits(changes: &[Change]) -> BTreeSet<String> {
     let kind = |op: &Op| match op {
         Op::Accept(_) => event::EventKind::Submitted.as_str(),
-        Op::Move(moved) => moved.event.as_ref().map_or("renewed", |row| row.kind.as_str()),
+        Op::Move(moved) => moved
+            .event
+            .as_ref()
+            .map_or("renewed", |row| row.kind.as_str()),
         Op::Progress { .. } => "progress",
         Op::Log(_) => "log",
         Op::Agent(_) => "agent",
         Op::Lane(_) => "lane",
     };
     let ops = changes.iter().flat_map(|change| &change.ops);
-    ops.map(|op| format!("commit.{}", kind(op))).chain(["commit".into()]).collect()
+    ops.map(|op| format!("commit.{}", kind(op)))
+        .chain(["commit".into()])
+        .collect()
 }
 
 #[async_trait]
@@ -145,7 +173,12 @@ impl Store for Points<dyn Store> {
         at("query", self.0.query(query)).await
     }
 
-    async fn events(&self, after: Cursor, task: Option<TaskId>, limit: usize) -> Result<Vec<TaskEvent>> {
+    async fn events(
+        &self,
+        after: Cursor,
+        task: Option<TaskId>,
+        limit: usize,
+    ) -> Result<Vec<TaskEvent>> {
         at("events", self.0.events(after, task, limit)).await
     }
 
@@ -177,7 +210,9 @@ impl Broker for Points<dyn Broker> {
     }
 
     async fn publish(&self, batch: Vec<Outgoing>) -> Result<Vec<Receipt>> {
-        let types = batch.iter().map(|out| format!("publish.{}", out.message.kind));
+        let types = batch
+            .iter()
+            .map(|out| format!("publish.{}", out.message.kind));
         let names: BTreeSet<String> = types.chain(["publish".into()]).collect();
         each(Side::Before, &names);
         let done = self.0.publish(batch).await;
@@ -188,8 +223,14 @@ impl Broker for Points<dyn Broker> {
     async fn subscribe(&self, subscribe: Subscribe) -> Result<Subscription> {
         let inner = at("subscribe", self.0.subscribe(subscribe)).await?;
         // A detour only for who asked for it: the others keep the subscription that a release has.
-        let wanted = |armed: &Armed| armed.point.starts_with("deliver.") || armed.point.starts_with("settle.");
-        Ok(if armed().iter().any(wanted) { detour(inner) } else { inner })
+        let wanted = |armed: &Armed| {
+            armed.point.starts_with("deliver.") || armed.point.starts_with("settle.")
+        };
+        Ok(if armed().iter().any(wanted) {
+            detour(inner)
+        } else {
+            inner
+        })
     }
 
     async fn depth(&self, address: &Address) -> Result<Depth> {
@@ -249,12 +290,25 @@ mod tests {
 
     #[test]
     fn words_arm_points_and_nonsense_arms_none() {
-        let read = read("commit.started:after:3,publish:before:1,commit:during:1,commit:after:0,commit,");
+        let read =
+            read("commit.started:after:3,publish:before:1,commit:during:1,commit:after:0,commit,");
         let seen: Vec<_> = read
             .iter()
-            .map(|armed| (armed.point.as_str(), armed.side, armed.left.load(Ordering::Relaxed)))
+            .map(|armed| {
+                (
+                    armed.point.as_str(),
+                    armed.side,
+                    armed.left.load(Ordering::Relaxed),
+                )
+            })
             .collect();
-        assert_eq!(seen, [("commit.started", Side::After, 3), ("publish", Side::Before, 1)]);
+        assert_eq!(
+            seen,
+            [
+                ("commit.started", Side::After, 3),
+                ("publish", Side::Before, 1)
+            ]
+        );
     }
 
     #[test]
@@ -266,6 +320,9 @@ mod tests {
             since: None,
         };
         let names = commits(&[Change::from(Op::Lane(settings))]);
-        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["commit", "commit.lane"]);
+        assert_eq!(
+            names.into_iter().collect::<Vec<_>>(),
+            ["commit", "commit.lane"]
+        );
     }
 }

@@ -24,6 +24,9 @@ mod logging;
 mod shutdown;
 mod team;
 mod trust;
+// For `cargo xtask torture` only.
+#[cfg(feature = "kill-points")]
+mod kill_points;
 
 use crate::error::{CliError, Exit};
 use crate::report::Voice;

@@ -62,7 +62,7 @@ impl Output {
             return self.line(&id_of(view, &text));
         }
         match (self.form, &self.fields) {
-            (Form::Table, Some(_)) => self.rows(view, &[text], true),
+            (Form::Table, Some(_)) => self.rows(view, &[text], &mut vec![], true),
             (Form::Table, None) => self.write(&table::details(view, &text)),
             (Form::Json, _) => self.json(&self.chosen(&text)),
             (Form::Jsonl, _) => self.line(&self.chosen(&text)),
@@ -73,7 +73,7 @@ impl Output {
     pub(crate) fn row<T: Serialize>(&self, view: &View, object: &T) -> Result<(), CliError> {
         if self.form == Form::Table && !self.quiet {
             self.check_fields(view)?;
-            return self.rows(view, &[serialised(object)?], true);
+            return self.rows(view, &[serialised(object)?], &mut vec![], true);
         }
         self.object(view, object)
     }
@@ -97,6 +97,7 @@ impl Output {
             output: self,
             view,
             started: false,
+            widths: vec![],
             kept: vec![],
         })
     }
@@ -132,9 +133,15 @@ impl Output {
         }
     }
 
-    fn rows(&self, view: &View, items: &[String], header: bool) -> Result<(), CliError> {
+    fn rows(
+        &self,
+        view: &View,
+        items: &[String],
+        widths: &mut Vec<u16>,
+        header: bool,
+    ) -> Result<(), CliError> {
         let columns = table::columns(view, self.fields.as_deref());
-        self.write(&table::rows(&columns, items, header, self.styled))
+        self.write(&table::rows(&columns, items, widths, header, self.styled))
     }
 
     /// The object, or the fields of it that were asked for.
@@ -165,6 +172,7 @@ pub(crate) struct Listing<'a> {
     output: &'a Output,
     view: &'a View,
     started: bool,
+    widths: Vec<u16>,
     kept: Vec<String>,
 }
 
@@ -182,11 +190,12 @@ impl Listing<'_> {
         }
         match form {
             Form::Table => {
-                let header = !std::mem::replace(&mut self.started, true);
                 if texts.is_empty() {
                     return Ok(());
                 }
-                self.output.rows(self.view, &texts, header)
+                let header = !std::mem::replace(&mut self.started, true);
+                self.output
+                    .rows(self.view, &texts, &mut self.widths, header)
             }
             Form::Json => {
                 self.kept
@@ -208,6 +217,9 @@ impl Listing<'_> {
             return self
                 .output
                 .json(&format!("{{\"items\":[{items}],\"next\":{next}}}"));
+        }
+        if !self.started && self.output.form == Form::Table {
+            self.output.note(&format!("no {}s", self.view.noun));
         }
         if let Some(next) = next {
             self.output

@@ -63,7 +63,9 @@ fn lines(problem: &Problem, colour: bool) -> String {
         &problem.detail
     };
     let mut text = format!("{red}error{end}: {}\n", plain(what));
-    for error in &problem.errors {
+    // The one mistake of a request is often the detail, too.
+    let told = |message: &str| problem.errors.len() == 1 && what.contains(message);
+    for error in problem.errors.iter().filter(|error| !told(&error.message)) {
         let message = plain(&error.message);
         text += &match error.pointer.as_str() {
             "" => format!("  - {message}\n"),

@@ -165,7 +165,7 @@ pub(crate) const EVENT: View = View {
 
 /// Pieces of log.
 pub(crate) const LOG: View = View {
-    noun: "piece of log",
+    noun: "log line",
     id: "n",
     fields: &["n", "attempt", "at", "stream", "text"],
     columns: &[

@@ -119,9 +119,9 @@ impl Deck {
             self.left = names(self.role).collect();
             rng.shuffle(&mut self.left);
         }
-        // As many between 1 and 14 as between 14 and 200: rare points are met at all, frequent ones
-        // in the middle of things, too.
-        let nth = LATEST.powf(rng.f64()).floor() as u64;
+        // Half of them within the first four: rare points are met at all, and frequent ones in the
+        // middle of things, too.
+        let nth = LATEST.powf(rng.f64().powi(2)).floor() as u64;
         let name = self.left.pop().unwrap_or_default();
         Point { name, nth }
     }

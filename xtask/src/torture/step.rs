@@ -54,6 +54,17 @@ impl Manner {
         }
     }
 
+    /// The class of the failure that it makes, if it makes one.
+    pub(crate) fn class(self) -> Option<&'static str> {
+        match self {
+            Manner::Well => None,
+            Manner::NetworkOnce => Some("network"),
+            Manner::CrashOnce => Some("crash"),
+            Manner::TimeoutOnce => Some("timeout"),
+            Manner::No => Some("business"),
+        }
+    }
+
     fn of(word: &str) -> Option<Manner> {
         Manner::ALL.into_iter().find(|m| m.as_str() == word)
     }
@@ -93,7 +104,10 @@ pub(crate) fn run(args: &Args) -> io::Result<bool> {
         }
         _ => {
             note(What::End)?;
-            println!("{}", json!({ "task": id, "epoch": epoch, "pid": process::id() }));
+            println!(
+                "{}",
+                json!({ "task": id, "epoch": epoch, "pid": process::id() })
+            );
             Ok(true)
         }
     }

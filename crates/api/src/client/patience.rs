@@ -15,6 +15,8 @@ const TURN: Duration = Duration::from_secs(30);
 const AWAY: Duration = Duration::from_secs(60);
 /// The pause between two tries while it is away.
 const PAUSE: Duration = Duration::from_millis(500);
+/// The least time between two questions that brought nothing new.
+const BREATH: Duration = Duration::from_millis(100);
 
 /// How a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,7 @@ impl Client {
                 wait_ms: u64::try_from(left.min(TURN).as_millis()).unwrap_or(0),
                 any: true,
             };
+            let asked = Instant::now();
             let answer = patiently(&mut known, until, || self.wait(&request))?;
             answer.done.iter().for_each(&mut show);
             pending = answer.pending;
@@ -54,6 +57,9 @@ impl Client {
             }
             if !pending.is_empty() && left.is_zero() {
                 return Ok(Waited::TimeOver);
+            }
+            if answer.done.is_empty() {
+                breathe(asked, left);
             }
         }
         Ok(Waited::Ended)
@@ -67,10 +73,12 @@ impl Client {
         let mut known = false;
         loop {
             let left = left(until);
+            let asked = Instant::now();
             let task = patiently(&mut known, until, || self.task(id, Some(left.min(TURN))))?;
             if task.is_final || left.is_zero() {
                 return Ok(task);
             }
+            breathe(asked, left);
         }
     }
 }
@@ -79,6 +87,11 @@ fn left(until: Option<Instant>) -> Duration {
     until.map_or(TURN, |until| {
         until.saturating_duration_since(Instant::now())
     })
+}
+
+/// A server that does not wait as it was asked to is not asked in a circle.
+fn breathe(asked: Instant, left: Duration) {
+    sleep(BREATH.saturating_sub(asked.elapsed()).min(left));
 }
 
 /// Repeats a read while a server that is `known` to exist is away or has no room.

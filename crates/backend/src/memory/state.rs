@@ -182,7 +182,7 @@ impl State {
             let delivery = Delivery::new(waiting.message.clone(), redelivered, way);
             match sub.deliveries.send(delivery) {
                 Ok(()) => waiting.deliveries += 1,
-                // It is leaving and gets no further turn; this one comes back when it is dropped.
+                // It is leaving and gets no further turn; this one goes back when it has left.
                 Err(unread) => self.late.push(unread.0),
             }
             sub.unsettled.insert(tag, waiting);
@@ -199,6 +199,10 @@ impl State {
         let Some(sub) = self.subs.get_mut(&reader) else {
             return;
         };
+        if verdict == Verdict::Requeue && sub.deliveries.is_closed() {
+            // Its reader leaves: the end, which is next, takes back all that is out, in order.
+            return;
+        }
         let Some(waiting) = sub.unsettled.remove(&tag) else {
             return;
         };

@@ -4,7 +4,7 @@ use super::{Orchestrator, View};
 use crate::error::{Error, Result};
 use crate::transition::{Intent, Moved, Transition};
 use warrener_model::json::Json;
-use warrener_model::life::{Effect, Event};
+use warrener_model::life::{Effect, Event, Parked};
 use warrener_model::{AgentId, Mistake, TaskId, limits};
 
 /// A task that was cancelled.
@@ -77,8 +77,10 @@ impl Orchestrator {
     ///
     /// # Errors
     /// `NotFound`, `NotWaiting`, `Backend`.
-    pub async fn approve(&self, task: TaskId, actor: &str) -> Result<View> {
-        self.decide_parked(Intent::new(task, Event::Unpark, actor))
+    pub async fn approve(&self, task: TaskId, reason: &str, actor: &str) -> Result<View> {
+        let detail = serde_json::json!({ "reason": reason });
+        let event = Event::Unpark(Parked::Approval);
+        self.decide_parked(Intent::new(task, event, actor).detail(detail))
             .await
     }
 
@@ -100,7 +102,7 @@ impl Orchestrator {
         check_input(&input)?;
         let intent = Intent {
             input: Some(input),
-            ..Intent::new(task, Event::Unpark, actor)
+            ..Intent::new(task, Event::Unpark(Parked::Input), actor)
         };
         self.decide_parked(intent).await
     }

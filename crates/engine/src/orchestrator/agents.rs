@@ -31,9 +31,9 @@ impl Orchestrator {
     ///
     /// # Errors
     /// `NotFound`, `Backend`.
-    pub async fn drain_agent(&self, id: &AgentId) -> Result<AgentView> {
+    pub async fn drain_agent(&self, id: &AgentId, reason: Option<String>) -> Result<AgentView> {
         self.set_drain(id, true).await?;
-        let reason = "an operator asked this agent to drain".into();
+        let reason = reason.unwrap_or_else(|| "an operator asked this agent to drain".into());
         self.tell(
             id,
             &Drain {
@@ -50,13 +50,12 @@ impl Orchestrator {
     ///
     /// # Errors
     /// `NotFound`, `Backend`.
-    pub async fn resume_agent(&self, id: &AgentId) -> Result<AgentView> {
+    pub async fn resume_agent(&self, id: &AgentId, reason: Option<String>) -> Result<AgentView> {
+        let reason = reason.unwrap_or_else(|| "an operator resumed this agent".into());
         self.set_drain(id, false).await?;
         self.tell(
             id,
-            &Resume {
-                reason: "an operator resumed this agent".into(),
-            },
+            &Resume { reason },
         )
         .await?;
         self.core.ready.notify_one();
@@ -67,9 +66,14 @@ impl Orchestrator {
     ///
     /// # Errors
     /// `NotFound`, `Backend`.
-    pub async fn stop_agent(&self, id: &AgentId, within: Duration) -> Result<AgentView> {
+    pub async fn stop_agent(
+        &self,
+        id: &AgentId,
+        within: Duration,
+        reason: Option<String>,
+    ) -> Result<AgentView> {
         let deadline = Some(self.core.now().await?.plus(within));
-        let reason = "an operator stopped this agent".into();
+        let reason = reason.unwrap_or_else(|| "an operator stopped this agent".into());
         self.tell(
             id,
             &Drain {
@@ -82,16 +86,12 @@ impl Orchestrator {
         self.agent(id)
     }
 
+    /// Durable first: a wish that is only in memory would be gone with the process.
     async fn set_drain(&self, id: &AgentId, drain: bool) -> Result<()> {
-        let agent = self.core.registry.set_drain(id, drain);
-        let agent = agent.ok_or(Error::NotFound {
-            what: "agent",
-            id: id.to_string(),
-        })?;
-        self.core
-            .store
-            .commit(vec![Change::from(Op::Agent(Box::new(agent)))])
-            .await?;
+        let agent = warrener_model::agent::Agent { drain, ..self.agent(id)?.agent };
+        let change = Change::from(Op::Agent(Box::new(agent)));
+        self.core.store.commit(vec![change]).await?;
+        self.core.registry.set_drain(id, drain);
         Ok(())
     }
 

@@ -34,6 +34,8 @@ pub struct Requeue {
     pub anew: bool,
     /// Only say which.
     pub dry_run: bool,
+    /// Why, for the history of each.
+    pub reason: Option<String>,
 }
 
 /// What was done.
@@ -89,7 +91,10 @@ impl Orchestrator {
         }
         let chunk = if requeue.rate.is_some() { 1 } else { BATCH };
         for ids in ids.chunks(chunk) {
-            let intents = ids.iter().map(|id| Intent::new(*id, event.clone(), actor));
+            let intents = ids.iter().map(|id| {
+                let detail = serde_json::json!({ "reason": requeue.reason });
+                Intent::new(*id, event.clone(), actor).detail(detail)
+            });
             for (id, moved) in ids
                 .iter()
                 .zip(self.core.transitions(intents.collect()).await?)

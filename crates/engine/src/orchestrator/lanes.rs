@@ -95,12 +95,10 @@ impl Orchestrator {
             reason,
             since,
         };
-        // Paused at once for this server; durable before the answer.
+        let change = Change::from(Op::Lane(settings));
+        self.core.store.commit(vec![change]).await?;
+        // Should this caller be dropped just here, the sweep reads it from the store.
         self.core.set_paused(lane, paused);
-        self.core
-            .store
-            .commit(vec![Change::from(Op::Lane(settings))])
-            .await?;
         self.core.ready.notify_one();
         self.lane(lane).await
     }

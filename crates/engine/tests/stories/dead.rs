@@ -17,8 +17,7 @@ fn all(dry_run: bool) -> Requeue {
         limit: 100,
         rate: None,
         anew: true,
-        dry_run,
-    }
+        dry_run, reason: None }
 }
 
 #[tokio::test(flavor = "multi_thread")]

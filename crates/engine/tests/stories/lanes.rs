@@ -40,14 +40,14 @@ async fn a_drained_agent_takes_nothing_until_it_is_resumed() {
         let _agent = world.agent("a", 1, echo);
         world.joined("a").await;
         let name = AgentId::new("a").unwrap();
-        world.orchestrator.drain_agent(&name).await.unwrap();
+        world.orchestrator.drain_agent(&name, None).await.unwrap();
         let id = world.submit(r#"{"kind":"work"}"#).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert_eq!(
             world.orchestrator.task(id).await.unwrap().task.life.state,
             State::Ready
         );
-        world.orchestrator.resume_agent(&name).await.unwrap();
+        world.orchestrator.resume_agent(&name, None).await.unwrap();
         assert_eq!(
             world.end(id).await.task.life.state,
             State::Succeeded,
@@ -64,7 +64,7 @@ async fn an_agent_that_is_stopped_leaves() {
     let name = AgentId::new("a").unwrap();
     world
         .orchestrator
-        .stop_agent(&name, Duration::from_millis(100))
+        .stop_agent(&name, Duration::from_millis(100), None)
         .await
         .unwrap();
     assert_eq!(

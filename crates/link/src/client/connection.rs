@@ -1,6 +1,7 @@
 //! One connection of a client: who waits for what, and which subscriptions it carries. Ends with the
 //! connection; nothing of it passes to the next.
 
+use super::Connection;
 use super::thread::Socket;
 use crate::frame::{Frame, SocketError};
 use crate::outbox::{Outbox, Stuck, outbox};
@@ -9,7 +10,7 @@ use futures_util::{Stream, StreamExt};
 use std::collections::HashMap;
 use std::pin::pin;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use warrener_api::link::{self, Answer, Problem, Reply, ToClient, ToServer};
@@ -66,12 +67,14 @@ pub(super) struct Run<'a, S> {
     pub(super) number: u64,
     pub(super) commands: &'a mut mpsc::UnboundedReceiver<Command>,
     pub(super) back: mpsc::WeakUnboundedSender<Command>,
+    pub(super) state: &'a watch::Sender<Connection>,
     pub(super) ping: Duration,
     pub(super) stop: &'a CancellationToken,
 }
 
-/// Works on a connection until it ends, and says why it did.
-pub(super) async fn run<S: Socket>(run: Run<'_, S>) -> String {
+/// Works on a connection until it ends. Whoever waits for something on it hears of the end when the
+/// state of the link says so already: who tries again at once finds no link that seems to be up.
+pub(super) async fn run<S: Socket>(run: Run<'_, S>) {
     let (sink, mut stream) = run.socket.split();
     let (out, waiting) = outbox();
     let mut ticks = interval(run.ping);
@@ -86,14 +89,18 @@ pub(super) async fn run<S: Socket>(run: Run<'_, S>) -> String {
         silent: 0,
     };
     let mut writer = pin!(waiting.write(sink, run.ping.saturating_mul(MISSES)));
-    let reason = tokio::select! {
-        reason = live.work(&mut stream, run.commands, &mut ticks, run.stop) => reason,
+    let (reason, writes) = tokio::select! {
+        reason = live.work(&mut stream, run.commands, &mut ticks, run.stop) => (reason, true),
         stuck = &mut writer => match stuck {
-            Err(Stuck::Broken(why)) => return why,
-            Err(Stuck::Stalled) | Ok(()) => return "the server does not read".into(),
+            Err(Stuck::Broken(why)) => (why, false),
+            Err(Stuck::Stalled) | Ok(()) => ("the server does not read".into(), false),
         },
     };
-    // What was said before the end (verdicts above all) still goes out, if it can.
+    run.state.send_replace(Connection::Away { reason });
+    if !writes || !run.stop.is_cancelled() {
+        return;
+    }
+    // On purpose, so what was said before (verdicts above all) still goes out, if it can.
     let farewell = Frame::Close {
         code: 1000,
         reason: String::new(),
@@ -105,7 +112,6 @@ pub(super) async fn run<S: Socket>(run: Run<'_, S>) -> String {
         while let Some(Ok(_)) = stream.next().await {}
     })
     .await;
-    reason
 }
 
 struct Live {
@@ -168,9 +174,16 @@ impl Live {
                 sub,
                 tag,
                 verdict,
-            } if connection == self.number && self.subs.contains_key(&sub) => {
-                let verdict = wire::verdict(verdict);
-                self.push(&ToServer::Settle(link::Settle { sub, tag, verdict }));
+            } if connection == self.number => {
+                // A reader that leaves gives back what it did not read; its end, which is next, says
+                // that for all at once, and does not deliver it to itself again in between.
+                let leaving = |reader: &mpsc::UnboundedSender<_>| {
+                    verdict == Verdict::Requeue && reader.is_closed()
+                };
+                if self.subs.get(&sub).is_some_and(|reader| !leaving(reader)) {
+                    let verdict = wire::verdict(verdict);
+                    self.push(&ToServer::Settle(link::Settle { sub, tag, verdict }));
+                }
             }
             Command::Close {
                 connection,

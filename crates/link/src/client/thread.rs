@@ -69,17 +69,17 @@ impl Supervisor {
                     info!(url = self.options.url, "link is up");
                     self.state.send_replace(Connection::Up);
                     let began = Instant::now();
-                    let reason = run(Run {
+                    run(Run {
                         socket,
                         number,
                         commands: &mut self.commands,
                         back: self.back.clone(),
+                        state: &self.state,
                         ping: self.options.ping,
                         stop: &stop,
                     })
                     .await;
-                    info!(url = self.options.url, reason, "link is away");
-                    self.state.send_replace(Connection::Away { reason });
+                    info!(url = self.options.url, now = ?*self.state.borrow(), "link ended");
                     // A server that accepts and hangs up at once is no better than one that is away.
                     if began.elapsed() >= self.options.reconnect_max {
                         failures = 0;

@@ -98,8 +98,12 @@ pub(super) fn park(life: &Life, why: Parked, context: &Context<'_>) -> Result<St
 }
 
 /// The act that it waited for; its time may still be ahead.
-pub(super) fn unpark(life: &Life, context: &Context<'_>) -> Result<Step, Refused> {
-    parked(life)?;
+pub(super) fn unpark(
+    life: &Life,
+    why: Parked,
+    context: &Context<'_>,
+) -> Result<Step, Refused> {
+    parked(life, why)?;
     let mut life = life.clone();
     if life.not_before.is_some_and(|at| at > context.now) {
         life.enter(State::Scheduled, context.now);
@@ -119,7 +123,7 @@ pub(super) fn unpark(life: &Life, context: &Context<'_>) -> Result<Step, Refused
 
 /// A person's no ends it.
 pub(super) fn reject(life: &Life, context: &Context<'_>) -> Result<Step, Refused> {
-    parked(life)?;
+    parked(life, Parked::Approval)?;
     Ok(finish(
         life.clone(),
         State::Failed,
@@ -138,9 +142,10 @@ pub(super) fn discard(life: &Life, context: &Context<'_>) -> Result<Step, Refuse
     Ok(finish(life, State::Cancelled, EventKind::Cancelled, context))
 }
 
-fn parked(life: &Life) -> Result<(), Refused> {
+/// Only the act that it waits for moves it.
+fn parked(life: &Life, why: Parked) -> Result<(), Refused> {
     match life.state {
-        State::Parked => Ok(()),
+        State::Parked if life.parked == Some(why) => Ok(()),
         state => Err(Refused::Illegal(state)),
     }
 }

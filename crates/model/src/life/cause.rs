@@ -110,9 +110,9 @@ pub enum Event {
     },
     /// Waits for a person from now on.
     Park(Parked),
-    /// A person said yes, or answered.
-    Unpark,
-    /// A person said no.
+    /// The act that a task parked for this reason waits for.
+    Unpark(Parked),
+    /// A person said no to what waits for an approval.
     Reject,
     /// An operator does not want to see this dead letter again.
     Discard,

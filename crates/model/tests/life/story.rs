@@ -140,7 +140,7 @@ fn event(life: &Life, act: &Act) -> Event {
             to: party(life, *to).agent,
         },
         Act::Park(why) => Event::Park(*why),
-        Act::Unpark => Event::Unpark,
+        Act::Unpark => Event::Unpark(life.parked.unwrap_or(Parked::Approval)),
         Act::Reject => Event::Reject,
         Act::Discard => Event::Discard,
     }

@@ -3,7 +3,7 @@
 use super::blow::{Blow, Place};
 use super::fault::{Fault, Mode};
 use super::server::Act;
-use super::world::{End, Input, Line, Note, Out, Server, Slot, Stage, Word, Work, World};
+use super::world::{Delivery, End, Input, Line, Note, Out, Server, Slot, Stage, Word, Work, World};
 use warrener_model::State;
 
 /// Faults that can come, each with what it costs: the cut that belongs to a stall costs nothing more.
@@ -199,7 +199,17 @@ impl World {
     fn blows_to_messages(&self, fault: Fault, blows: &mut Vec<Blow>) {
         match fault {
             Fault::MessageLost => blows.extend(self.places().into_iter().map(Blow::Lose)),
-            Fault::MessageDoubled => blows.extend(self.places().into_iter().map(Blow::Double)),
+            Fault::MessageDoubled => {
+                // A second copy of an offer may say that it is one, or not.
+                let copies = self.queue.iter().map(|copy| Delivery {
+                    redelivered: true,
+                    ..*copy
+                });
+                let mut places: Vec<Place> = copies.map(Place::Queue).collect();
+                places.extend(self.places());
+                places.dedup();
+                blows.extend(places.into_iter().map(Blow::Double));
+            }
             Fault::BrokerLost => blows.push(Blow::Empty),
             Fault::DeadLetter => {
                 let mut copies = self.queue.clone();

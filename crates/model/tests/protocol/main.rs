@@ -49,13 +49,10 @@ fn disturbed(mode: Mode, fault: Fault) -> Plan {
 /// Everything was explored, and everything held.
 #[track_caller]
 fn holds(report: &Report) {
-    println!("{}\n{report}", Report::HEAD);
-    assert!(
-        report.failures.is_empty(),
-        "{report}\n{}",
-        report.failures.join("\n")
-    );
-    assert!(report.is_complete(), "{report}");
+    let failures = report.failures.join("\n");
+    let head = Report::HEAD;
+    assert!(failures.is_empty(), "{head}\n{report}\n{failures}");
+    assert!(report.is_complete(), "{head}\n{report}");
 }
 
 #[test]

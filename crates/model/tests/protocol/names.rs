@@ -26,7 +26,7 @@ impl World {
     /// What the row keeps for people and for the choice of an agent.
     fn forget(&mut self) {
         let life = &mut self.life;
-        (life.prefer, life.avoid) = (None, None);
+        (life.prefer, life.avoid, life.last) = (None, None, None);
         (life.ready_at, life.started_at, life.finished_at) = (None, None, None);
         life.since = Timestamp::default();
     }

@@ -85,7 +85,7 @@ fn name(event: &Event) -> &'static str {
         Event::Reassign { .. } => "reassign",
         Event::DependenciesMet
         | Event::Park(_)
-        | Event::Unpark
+        | Event::Unpark(_)
         | Event::Reject
         | Event::Discard => "outside",
     }

@@ -69,14 +69,15 @@ impl World {
         }
     }
 
-    /// A server that waits a grace for one claim leaves the claims of other runs to the other server.
+    /// A server that waits a grace for one claim leaves the other claims that would start one to the other server.
     fn can_take(&self, server: u8, note: &Note) -> bool {
-        match (note, self.servers[usize::from(server)].grace) {
-            (Note::Claim(ask), Some(grace)) if ask.redelivered && !ask.started => {
-                grace.claimant.is_some_and(|waits| waits.run == ask.run)
-            }
-            _ => true,
-        }
+        let waits = self.servers[usize::from(server)].grace;
+        let (Note::Claim(ask), Some(grace), Some((_, holder))) = (note, waits, self.holder())
+        else {
+            return true;
+        };
+        let questions = ask.redelivered && !ask.started && ask.run != holder;
+        !questions || grace.claimant.is_some_and(|waits| waits.run == ask.run)
     }
 
     /// Every agent whose slot is free as far as anybody can know.
@@ -231,7 +232,8 @@ impl World {
                 },
             ),
             Out::Word(seat, word) => self.tell(seat, word),
-            Out::Stopped => self.stopped = true,
+            // Unless somebody was quicker to retry it than the server to answer.
+            Out::Stopped => self.stopped = self.life.state == State::Cancelled,
         }
     }
 }

@@ -88,7 +88,8 @@ impl World {
         }
         let question = |word: &Word| matches!(word, Word::Granted { run: r, .. } if *r == run);
         let asked = grace.claimant.is_some() && self.is_told(seat, question);
-        !self.sign_travels(run) && !(self.is_well(seat, run) && asked)
+        let answers = self.is_well(seat, run) && asked;
+        !answers && !self.sign_travels(run)
     }
 
     /// No copy of the current offer can be claimed any more.

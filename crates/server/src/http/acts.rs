@@ -17,7 +17,7 @@ use warrener_model::{AgentId, Mistake, TaskId};
 ///
 /// Once this answers nothing of it is started any more; `stopping` says that a run granted before is being stopped.
 #[utoipa::path(
-    post, path = "/api/v1/tasks/{id}/cancel", tag = "tasks",
+    post, path = "/api/v1/tasks/{id}/cancel", operation_id = "cancel_task", tag = "tasks",
     params(("id" = String, Path, description = "the task")),
     request_body = CancelRequest,
     responses((status = 200, description = "Cancelled", body = TaskObject))
@@ -40,7 +40,7 @@ pub(crate) async fn cancel(
 ///
 /// That failed, is dead, was cancelled or expired.
 #[utoipa::path(
-    post, path = "/api/v1/tasks/{id}/retry", tag = "tasks",
+    post, path = "/api/v1/tasks/{id}/retry", operation_id = "retry_task", tag = "tasks",
     params(("id" = String, Path, description = "the task")),
     request_body = RetryRequest,
     responses((status = 200, description = "Will be tried again", body = TaskObject))
@@ -67,7 +67,7 @@ pub(crate) async fn retry(
 ///
 /// A run elsewhere is stopped, and not counted.
 #[utoipa::path(
-    post, path = "/api/v1/tasks/{id}/reassign", tag = "tasks",
+    post, path = "/api/v1/tasks/{id}/reassign", operation_id = "reassign_task", tag = "tasks",
     params(("id" = String, Path, description = "the task")),
     request_body = ReassignRequest,
     responses((status = 200, description = "Reassigned", body = TaskObject))
@@ -87,7 +87,7 @@ pub(crate) async fn reassign(
 
 /// Say yes to a task that waits for an approval
 #[utoipa::path(
-    post, path = "/api/v1/tasks/{id}/approve", tag = "tasks",
+    post, path = "/api/v1/tasks/{id}/approve", operation_id = "approve_task", tag = "tasks",
     params(("id" = String, Path, description = "the task")),
     request_body = ApproveRequest,
     responses((status = 200, description = "Approved", body = TaskObject))
@@ -99,15 +99,14 @@ pub(crate) async fn approve(
     Act(request): Act<ApproveRequest>,
 ) -> Answer<Json<TaskObject>> {
     params.only(&[])?;
-    // The orchestrator keeps no reason of a yes yet; it is checked so that it may.
-    let ApproveRequest { reason: _ } = request;
-    let view = app.orchestrator.approve(id, ACTOR).await?;
+    let reason = request.reason.unwrap_or_default();
+    let view = app.orchestrator.approve(id, &reason, ACTOR).await?;
     Ok(Json(whole(&view)))
 }
 
 /// Say no to a task that waits for an approval: it failed
 #[utoipa::path(
-    post, path = "/api/v1/tasks/{id}/reject", tag = "tasks",
+    post, path = "/api/v1/tasks/{id}/reject", operation_id = "reject_task", tag = "tasks",
     params(("id" = String, Path, description = "the task")),
     request_body = RejectRequest,
     responses((status = 200, description = "Rejected", body = TaskObject))
@@ -126,7 +125,7 @@ pub(crate) async fn reject(
 
 /// Give a task the input that it waits for
 #[utoipa::path(
-    post, path = "/api/v1/tasks/{id}/answer", tag = "tasks",
+    post, path = "/api/v1/tasks/{id}/answer", operation_id = "answer_task", tag = "tasks",
     params(("id" = String, Path, description = "the task")),
     request_body = AnswerRequest,
     responses((status = 200, description = "Answered", body = TaskObject))

@@ -17,7 +17,7 @@ use warrener_model::{AgentId, Mistake, limits};
 ///
 /// Everybody that is known, by name; also those that left or were lost.
 #[utoipa::path(
-    get, path = "/api/v1/agents", tag = "agents",
+    get, path = "/api/v1/agents", operation_id = "list_agents", tag = "agents",
     params(
         ("limit" = Option<u32>, Query, description = "1 to 1000; 1000 unless said"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
@@ -34,7 +34,7 @@ pub(crate) async fn list(
 
 /// Read an agent
 #[utoipa::path(
-    get, path = "/api/v1/agents/{id}", tag = "agents",
+    get, path = "/api/v1/agents/{id}", operation_id = "get_agent", tag = "agents",
     params(("id" = String, Path, description = "the agent")),
     responses((status = 200, description = "The agent", body = AgentObject))
 )]
@@ -51,7 +51,7 @@ pub(crate) async fn get(
 ///
 /// It takes nothing new and finishes what it has; it stays so, over its restarts, until it is resumed.
 #[utoipa::path(
-    post, path = "/api/v1/agents/{id}/drain", tag = "agents",
+    post, path = "/api/v1/agents/{id}/drain", operation_id = "drain_agent", tag = "agents",
     params(("id" = String, Path, description = "the agent")),
     request_body = AgentRequest,
     responses((status = 200, description = "The agent", body = AgentObject))
@@ -64,12 +64,12 @@ pub(crate) async fn drain(
 ) -> Answer<Json<AgentObject>> {
     params.only(&[])?;
     no_deadline(&request)?;
-    Ok(Json(shown(app.orchestrator.drain_agent(&id).await?)))
+    Ok(Json(shown(app.orchestrator.drain_agent(&id, request.reason).await?)))
 }
 
 /// Let an agent take work again
 #[utoipa::path(
-    post, path = "/api/v1/agents/{id}/resume", tag = "agents",
+    post, path = "/api/v1/agents/{id}/resume", operation_id = "resume_agent", tag = "agents",
     params(("id" = String, Path, description = "the agent")),
     request_body = AgentRequest,
     responses((status = 200, description = "The agent", body = AgentObject))
@@ -82,14 +82,14 @@ pub(crate) async fn resume(
 ) -> Answer<Json<AgentObject>> {
     params.only(&[])?;
     no_deadline(&request)?;
-    Ok(Json(shown(app.orchestrator.resume_agent(&id).await?)))
+    Ok(Json(shown(app.orchestrator.resume_agent(&id, request.reason).await?)))
 }
 
 /// Stop an agent
 ///
 /// It finishes what it has within `deadline_ms` (everything, unless said), gives back the rest, and leaves.
 #[utoipa::path(
-    post, path = "/api/v1/agents/{id}/stop", tag = "agents",
+    post, path = "/api/v1/agents/{id}/stop", operation_id = "stop_agent", tag = "agents",
     params(("id" = String, Path, description = "the agent")),
     request_body = AgentRequest,
     responses((status = 200, description = "The agent", body = AgentObject))
@@ -108,7 +108,8 @@ pub(crate) async fn stop(
         let mistake = Mistake::at("/deadline_ms", "is more than 10 years");
         return Err(Failure::invalid(vec![mistake]));
     }
-    Ok(Json(shown(app.orchestrator.stop_agent(&id, within).await?)))
+    let stopping = app.orchestrator.stop_agent(&id, within, request.reason).await?;
+    Ok(Json(shown(stopping)))
 }
 
 /// Draining by request has no end of its own: ignoring a deadline would be a promise broken silently.

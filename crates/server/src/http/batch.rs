@@ -19,7 +19,7 @@ const LINES: &str = "application/x-ndjson";
 /// A JSON array, or JSON lines (`application/x-ndjson`): up to 10,000 items and 32 MiB. All of it is accepted, or
 /// nothing; mistakes are told with the place of their item, the first 100.
 #[utoipa::path(
-    post, path = "/api/v1/tasks/batch", tag = "tasks",
+    post, path = "/api/v1/tasks/batch", operation_id = "submit_batch", tag = "tasks",
     request_body(content(
         (Vec<SubmitRequest> = "application/json"),
         (String = "application/x-ndjson"),

@@ -11,7 +11,7 @@ use warrener_api::books::Books;
 ///
 /// Every accepted task is in exactly one state; `lost` is 0.
 #[utoipa::path(
-    get, path = "/api/v1/books", tag = "server",
+    get, path = "/api/v1/books", operation_id = "get_books", tag = "server",
     responses((status = 200, description = "The books", body = Books))
 )]
 pub(crate) async fn get(State(app): State<App>, params: Params) -> Answer<Json<Books>> {

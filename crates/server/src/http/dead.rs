@@ -7,11 +7,12 @@ use crate::reading::{Act, Params};
 use crate::state::App;
 use axum::Json;
 use axum::extract::State;
-use warrener_api::Page;
 use warrener_api::dead::{DeadAnswer, DeadGroup, Skipped};
 use warrener_api::requests::{DiscardRequest, RequeueRequest};
 use warrener_api::task::ErrorObject;
+use warrener_api::{Page, Problem};
 use warrener_backend::query;
+use warrener_engine::Error;
 use warrener_engine::orchestrator::{Requeue, Requeued, Which};
 use warrener_model::filter::{Filter, Key, Op, Term};
 use warrener_model::{Mistake, TaskId};
@@ -23,7 +24,7 @@ const GROUPS: usize = 100;
 ///
 /// The largest group first.
 #[utoipa::path(
-    get, path = "/api/v1/dead/groups", tag = "dead",
+    get, path = "/api/v1/dead/groups", operation_id = "list_dead_groups", tag = "dead",
     params(
         ("filter" = Option<String>, Query, description = "which dead tasks"),
         ("limit" = Option<u32>, Query, description = "1 to 1000; 100 unless said"),
@@ -47,7 +48,7 @@ pub(crate) async fn groups(
 ///
 /// Those that are dead when the request comes; with `dry_run` only says which and how many.
 #[utoipa::path(
-    post, path = "/api/v1/dead/requeue", tag = "dead",
+    post, path = "/api/v1/dead/requeue", operation_id = "requeue_dead", tag = "dead",
     request_body = RequeueRequest,
     responses((status = 200, description = "What was done", body = DeadAnswer))
 )]
@@ -63,9 +64,10 @@ pub(crate) async fn requeue(
         rate: rate(request.rate)?,
         anew: request.reset_attempts,
         dry_run: request.dry_run,
+        reason: None,
     };
     let dry_run = order.dry_run;
-    let done = app.orchestrator.requeue(order, ACTOR).await?;
+    let done = unless_stopped(&app, app.orchestrator.requeue(order, ACTOR)).await?;
     Ok(Json(answer(&done, dry_run)))
 }
 
@@ -73,7 +75,7 @@ pub(crate) async fn requeue(
 ///
 /// They are cancelled, and kept until they are purged.
 #[utoipa::path(
-    post, path = "/api/v1/dead/discard", tag = "dead",
+    post, path = "/api/v1/dead/discard", operation_id = "discard_dead", tag = "dead",
     request_body = DiscardRequest,
     responses((status = 200, description = "What was done", body = DeadAnswer))
 )]
@@ -89,10 +91,25 @@ pub(crate) async fn discard(
         rate: rate(request.rate)?,
         anew: false,
         dry_run: request.dry_run,
+        reason: request.reason,
     };
     let dry_run = order.dry_run;
-    let done = app.orchestrator.discard(order, ACTOR).await?;
+    let done = unless_stopped(&app, app.orchestrator.discard(order, ACTOR)).await?;
     Ok(Json(answer(&done, dry_run)))
+}
+
+/// With a low rate it takes as long as the caller wants, which a server that stops does not have.
+async fn unless_stopped(
+    app: &App,
+    work: impl Future<Output = Result<Requeued, Error>>,
+) -> Answer<Requeued> {
+    tokio::select! {
+        done = work => Ok(done?),
+        () = app.stop.cancelled() => {
+            let detail = "the server stops; some of the tasks may have been moved already";
+            Err(Problem::new("draining", detail).into())
+        }
+    }
 }
 
 /// Nothing said is not everything: exactly one of the three says which.

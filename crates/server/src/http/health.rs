@@ -15,7 +15,7 @@ pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 ///
 /// Looks at nothing else: what store and broker do is no reason to restart it.
 #[utoipa::path(
-    get, path = "/livez", tag = "server", security(()),
+    get, path = "/livez", operation_id = "livez", tag = "server", security(()),
     params(("verbose" = Option<bool>, Query, description = "for symmetry with readyz")),
     responses((status = 200, description = "It does", body = Health))
 )]
@@ -29,7 +29,7 @@ pub(crate) async fn livez(params: Params) -> Answer<Json<Health>> {
 /// The store answers, the broker takes messages, and it is not draining. The checks are shown when one of them is not
 /// ok, and with `verbose`.
 #[utoipa::path(
-    get, path = "/readyz", tag = "server", security(()),
+    get, path = "/readyz", operation_id = "readyz", tag = "server", security(()),
     params(("verbose" = Option<bool>, Query, description = "show every check")),
     responses(
         (status = 200, description = "It can", body = Health),

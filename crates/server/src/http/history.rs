@@ -34,7 +34,7 @@ const SETTLE: Duration = Duration::from_millis(500);
 ///
 /// Oldest first.
 #[utoipa::path(
-    get, path = "/api/v1/tasks/{id}/events", tag = "tasks",
+    get, path = "/api/v1/tasks/{id}/events", operation_id = "list_events", tag = "tasks",
     params(
         ("id" = String, Path, description = "the task"),
         ("limit" = Option<u32>, Query, description = "1 to 1000; 1000 unless said"),
@@ -75,7 +75,7 @@ pub(crate) async fn events(
 /// Oldest first, in pieces as they came. With `follow` the answer is a stream (SSE): `event: log` with a piece each,
 /// and `event: end` once the task is final and everything was sent.
 #[utoipa::path(
-    get, path = "/api/v1/tasks/{id}/logs", tag = "tasks",
+    get, path = "/api/v1/tasks/{id}/logs", operation_id = "read_log", tag = "tasks",
     params(
         ("id" = String, Path, description = "the task"),
         ("attempt" = Option<u32>, Query, description = "only of this attempt"),

@@ -17,7 +17,7 @@ use warrener_model::{Lane, State as TaskState};
 ///
 /// Every lane that has tasks, settings or agents, by name.
 #[utoipa::path(
-    get, path = "/api/v1/lanes", tag = "lanes",
+    get, path = "/api/v1/lanes", operation_id = "list_lanes", tag = "lanes",
     params(
         ("limit" = Option<u32>, Query, description = "1 to 1000; 1000 unless said"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
@@ -33,7 +33,7 @@ pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer<Json<
 
 /// Read a lane
 #[utoipa::path(
-    get, path = "/api/v1/lanes/{lane}", tag = "lanes",
+    get, path = "/api/v1/lanes/{lane}", operation_id = "get_lane", tag = "lanes",
     params(("lane" = String, Path, description = "the lane")),
     responses((status = 200, description = "The lane", body = LaneObject))
 )]
@@ -51,7 +51,7 @@ pub(crate) async fn get(
 ///
 /// Nothing of it is started any more; what runs goes on. A lane may be paused before its first task.
 #[utoipa::path(
-    post, path = "/api/v1/lanes/{lane}/pause", tag = "lanes",
+    post, path = "/api/v1/lanes/{lane}/pause", operation_id = "pause_lane", tag = "lanes",
     params(("lane" = String, Path, description = "the lane")),
     request_body = PauseRequest,
     responses((status = 200, description = "The lane", body = LaneObject))
@@ -69,7 +69,7 @@ pub(crate) async fn pause(
 
 /// Resume a lane
 #[utoipa::path(
-    post, path = "/api/v1/lanes/{lane}/resume", tag = "lanes",
+    post, path = "/api/v1/lanes/{lane}/resume", operation_id = "resume_lane", tag = "lanes",
     params(("lane" = String, Path, description = "the lane")),
     request_body = PauseRequest,
     responses((status = 200, description = "The lane", body = LaneObject))

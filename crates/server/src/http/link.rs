@@ -102,7 +102,7 @@ pub trait LinkEnd: fmt::Debug + Send + Sync {
 ///
 /// WebSocket, subprotocol `warrener.link.v1`; for agents on other machines.
 #[utoipa::path(
-    get, path = "/api/v1/link", tag = "server",
+    get, path = "/api/v1/link", operation_id = "open_link", tag = "server",
     responses((status = 101, description = "The link is open"))
 )]
 pub(crate) async fn open(

@@ -34,7 +34,7 @@ const FIELDS: &str = "id kind lane priority title description state final waitin
 ///
 /// Newest first unless said. Items come without description, input and output, unless `fields` names them.
 #[utoipa::path(
-    get, path = "/api/v1/tasks", tag = "tasks",
+    get, path = "/api/v1/tasks", operation_id = "list_tasks", tag = "tasks",
     params(
         ("filter" = Option<String>, Query, description = "such as `state:failed,dead label.batch:42 age:>1h`"),
         ("sort" = Option<String>, Query, description = "created_at, finished_at or priority; - in front turns it round; -created_at unless said"),

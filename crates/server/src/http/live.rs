@@ -27,7 +27,7 @@ const LAST: &str = "last-event-id";
 /// Server-sent events `task`, `lane`, `agent`, `alert` and `resync`; the `id:` of a task event is its cursor. With
 /// `Last-Event-ID` it goes on after that event without gaps, else from now on. `resync` means: read the lists again.
 #[utoipa::path(
-    get, path = "/api/v1/stream", tag = "server",
+    get, path = "/api/v1/stream", operation_id = "stream", tag = "server",
     params(
         ("topics" = Option<String>, Query, description = "some of task:<id> tasks lanes agents dead alerts, with commas; tasks unless said"),
         ("Last-Event-ID" = Option<String>, Header, description = "go on after this event"),

@@ -19,7 +19,7 @@ const OTHERS: &str = "__other__";
 
 /// Metrics, for Prometheus
 #[utoipa::path(
-    get, path = "/metrics", tag = "server",
+    get, path = "/metrics", operation_id = "metrics", tag = "server",
     responses((status = 200, description = "Text exposition format 0.0.4", body = String, content_type = "text/plain"))
 )]
 pub(crate) async fn get(State(app): State<App>, params: Params) -> Answer<impl IntoResponse> {

@@ -22,7 +22,7 @@ const KEY: &str = "idempotency-key";
 ///
 /// 201 says that it is durable and will be done. With an `Idempotency-Key` the same request is accepted once.
 #[utoipa::path(
-    post, path = "/api/v1/tasks", tag = "tasks",
+    post, path = "/api/v1/tasks", operation_id = "submit_task", tag = "tasks",
     request_body = SubmitRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "up to 200 printable characters; kept as long as the task and at least 7 days")),
     responses(
@@ -53,7 +53,7 @@ pub(crate) async fn submit(
 ///
 /// With `wait`, once it is final or that time is over; 200 either way.
 #[utoipa::path(
-    get, path = "/api/v1/tasks/{id}", tag = "tasks",
+    get, path = "/api/v1/tasks/{id}", operation_id = "get_task", tag = "tasks",
     params(
         ("id" = String, Path, description = "the task"),
         ("wait" = Option<String>, Query, description = "such as 30s, up to 60s"),
@@ -76,7 +76,7 @@ pub(crate) async fn get(
 ///
 /// Answers when all of them have ended (with `any`: one of them), or the time is over.
 #[utoipa::path(
-    post, path = "/api/v1/tasks/wait", tag = "tasks",
+    post, path = "/api/v1/tasks/wait", operation_id = "wait_for_tasks", tag = "tasks",
     request_body = WaitRequest,
     responses((status = 200, description = "What has ended, and what has not", body = WaitAnswer))
 )]

@@ -2,6 +2,9 @@
 
 use crate::support::{Reply, Server};
 use serde_json::{Value, json};
+use warrener_backend::store::{Committed, Move, Op};
+use warrener_model::life::Parked;
+use warrener_model::{State, TaskId};
 
 fn act(server: &Server, id: &str, verb: &str, body: Value) -> Reply {
     server.post(&format!("/api/v1/tasks/{id}/{verb}"), body)
@@ -113,4 +116,72 @@ fn approve_reject_and_answer_are_for_tasks_that_wait_for_them() {
     let large = json!({"answer": "x".repeat(300_000)});
     act(&server, &id, "answer", large).problem(422, "invalid");
     assert_eq!(server.task(&id)["state"], "ready");
+}
+
+/// A task that waits for a person: nothing in the engine parks yet, so its row is moved by hand.
+fn parked(server: &Server, why: Parked) -> String {
+    let id = server.submit(json!({"kind": "nobody", "input": 1}));
+    let change = async {
+        let task: TaskId = id.parse().unwrap();
+        let row = server
+            .store
+            .tasks(&[task])
+            .await
+            .unwrap()
+            .pop()
+            .unwrap()
+            .unwrap();
+        let mut life = row.life;
+        life.state = State::Parked;
+        life.parked = Some(why);
+        let change = Op::Move(Box::new(Move {
+            task,
+            version: row.version,
+            life,
+            event: None,
+            ending: None,
+            input: None,
+        }));
+        server.store.commit(vec![change.into()]).await.unwrap()
+    };
+    let done = server.runtime.block_on(change);
+    assert!(matches!(done[0], Committed::Done { .. }));
+    id
+}
+
+#[test]
+fn a_parked_task_is_approved_rejected_or_answered_once() {
+    let server = Server::start();
+    let id = parked(&server, Parked::Approval);
+    assert_eq!(server.task(&id)["waiting_for"], "approval");
+    let task = act(&server, &id, "approve", json!({"reason": "looks good"})).ok();
+    assert_eq!(task["state"], "ready");
+    act(&server, &id, "approve", json!({})).problem(409, "not_waiting");
+    let id = parked(&server, Parked::Approval);
+    let task = act(&server, &id, "reject", json!({"reason": "too risky"})).ok();
+    assert_eq!(
+        (&task["state"], &task["final"]),
+        (&json!("failed"), &json!(true))
+    );
+    let id = parked(&server, Parked::Input);
+    assert_eq!(server.task(&id)["waiting_for"], "input");
+    let task = act(&server, &id, "answer", json!({"answer": {"colour": "red"}})).ok();
+    assert_eq!(
+        (&task["state"], &task["input"]),
+        (&json!("ready"), &json!({"colour": "red"}))
+    );
+}
+
+#[test]
+fn a_parked_task_moves_only_by_the_act_it_waits_for() {
+    let server = Server::start();
+    for (why, word, body) in [
+        (Parked::Input, "approve", json!({})),
+        (Parked::Approval, "answer", json!({"answer": 1})),
+        (Parked::Budget, "reject", json!({})),
+    ] {
+        let id = parked(&server, why);
+        act(&server, &id, word, body).problem(409, "not_waiting");
+        assert_eq!(server.task(&id)["state"], "parked", "{word}");
+    }
 }

@@ -116,7 +116,7 @@ fn filters_choose_and_bad_ones_are_named() {
     assert_eq!(find(&format!("id:{}", all[3])), [all[3].clone()]);
     assert_eq!(find("priority:high").len(), 8);
     assert_eq!(find("state:ready%20-priority:high").len(), 17);
-    assert_eq!(find("state:failed,dead%20age:>1h").len(), 0);
+    assert_eq!(find("state:failed,dead%20age:%3E1h").len(), 0);
     for bad in [
         "nonsense",
         "colour:red",

@@ -102,7 +102,7 @@ impl Server {
     }
 
     /// A worker that knows some kinds: `echo` gives back its input, `wait` runs until it is stopped, `fail` fails,
-    /// `bad` is invalid at once, `talk` logs three lines.
+    /// `bad` is invalid at once, `stop` is critical, `talk` logs three lines.
     pub(crate) fn worker(&self, name: &str) -> CancellationToken {
         self.worker_with(name, |builder| builder)
     }
@@ -122,6 +122,7 @@ impl Server {
             .and_then(|builder| builder.handle("wait", wait))
             .and_then(|builder| builder.handle("fail", fail))
             .and_then(|builder| builder.handle("bad", bad))
+            .and_then(|builder| builder.handle("stop", stop_all))
             .and_then(|builder| builder.handle("talk", talk));
         let worker = change(builder.unwrap()).build();
         let token = stop.clone();
@@ -365,4 +366,8 @@ async fn talk(context: TaskContext, _: Value) -> Result<Value, TaskError> {
         context.log(line).await;
     }
     Ok(json!({}))
+}
+
+async fn stop_all(_: TaskContext, _: Value) -> Result<Value, TaskError> {
+    Err(TaskError::critical("stop and tell a person"))
 }

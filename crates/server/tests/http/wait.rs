@@ -1,7 +1,9 @@
 //! Waiting: `?wait=` and `POST /api/v1/tasks/wait`.
 
-use crate::support::Server;
+use crate::support::{Server, TOKEN};
 use serde_json::json;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 #[test]
 fn a_task_is_waited_for_and_shown_as_it_is_when_the_time_is_over() {
@@ -81,24 +83,27 @@ fn waiting_has_limits_and_needs_tasks_that_exist() {
 fn a_wait_ends_when_the_server_stops() {
     let mut server = Server::start();
     let id = server.submit(json!({"kind": "echo"}));
-    let url = format!("{}/api/v1/tasks/{id}?wait=60s", server.url);
-    let waiting = std::thread::spawn(move || {
-        let token = format!("Bearer {}", crate::support::TOKEN);
-        let response = crate::support::agent()
-            .get(url)
-            .header("authorization", token)
-            .call();
-        crate::support::reply(response.unwrap())
-    });
-    // The wait has begun, or begins after the stop: it ends at once either way, unless nobody listens any more.
     let mut stream = server.listen("/api/v1/stream", None);
-    stream.line();
-    server
-        .runtime
-        .block_on(async { tokio::time::sleep(std::time::Duration::from_millis(300)).await });
+    let body = json!({"ids": [id], "wait_ms": 60_000}).to_string();
+    let mut socket = TcpStream::connect(&server.url["http://".len()..]).unwrap();
+    write!(
+        socket,
+        "POST /api/v1/tasks/wait HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\
+         expect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    )
+    .unwrap();
+    // The server asks for the body, so it is at work on this request.
+    let mut go_on = [0; 25];
+    socket.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    socket.write_all(body.as_bytes()).unwrap();
+    server.get("/livez").ok();
     server.stop.cancel();
-    let reply = waiting.join().unwrap();
-    assert_eq!(reply.ok()["final"], false);
+    let mut text = String::new();
+    socket.read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+    assert!(text.contains(&format!("\"pending\":[\"{id}\"]")), "{text}");
     while stream.line().is_some() {}
     let served = server.served.take().unwrap();
     server.runtime.block_on(served).unwrap().unwrap();

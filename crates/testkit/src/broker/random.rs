@@ -61,7 +61,7 @@ pub async fn random_operations_agree_with_a_simple_model<H: Harness>(h: H) {
                     held: Vec::new(),
                 });
             }
-            5 if !readers.is_empty() => {
+            5 if !readers.is_empty() && dice.bool() => {
                 drop(readers.swap_remove(dice.usize(..readers.len())));
             }
             _ if !readers.is_empty() => {
@@ -112,6 +112,8 @@ async fn settle_one(reader: &mut Reader, verdict: Verdict, inside: &mut BTreeMap
     if *before > 0 {
         assert!(delivery.redelivered, "{n} was seen before");
     }
+    // Too often, and it would be a dead letter, which the model does not know.
+    let verdict = if *before > 4 { Verdict::Ack } else { verdict };
     match verdict {
         Verdict::Ack => {
             inside.remove(&n);

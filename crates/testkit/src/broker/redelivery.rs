@@ -110,6 +110,29 @@ pub async fn what_was_not_even_read_goes_to_another_reader<H: Harness>(h: H) {
     depth_is(&server, &one, 0, 0).await;
 }
 
+/// In the order they were sent, though some were read and some were not.
+pub async fn what_a_leaving_reader_had_goes_on_in_order<H: Harness>(h: H) {
+    let server = h.server().await;
+    let one = offers("one");
+    server.ensure(from_ref(&one)).await.expect("it is up");
+    let ann = h.agent(&who("ann"), &[lane("one")]).await;
+    let ben = h.agent(&who("ben"), &[lane("one")]).await;
+    let mut leaving = read(&ann, &one, 6).await;
+    send(&server, &one, 1..7).await;
+    let held = [next(&mut leaving).await, next(&mut leaving).await];
+    depth_is(&server, &one, 0, 6).await;
+    let mut staying = read(&ben, &one, 10).await;
+    drop(leaving);
+    for expected in 1..7 {
+        let delivery = next(&mut staying).await;
+        assert_eq!(number(&delivery.message), expected);
+        assert!(delivery.redelivered);
+        delivery.ack();
+    }
+    drop(held);
+    depth_is(&server, &one, 0, 0).await;
+}
+
 /// It can neither acknowledge nor give back what somebody else holds now.
 pub async fn a_verdict_after_the_end_of_its_subscription_is_ignored<H: Harness>(h: H) {
     let server = h.server().await;

@@ -56,6 +56,7 @@ pub async fn history_is_read_in_pieces<H: Harness>(h: H) {
             }
             assert!(piece.len() <= size);
             all.extend(piece);
+            assert!(all.len() <= 100, "the pieces do not end");
         }
     };
     let whole = store.events(Cursor(0), None, 100).await.expect("events");

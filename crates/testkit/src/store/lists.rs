@@ -32,7 +32,7 @@ fn somebody(rng: &mut Rng, parents: &[warrener_model::TaskId]) -> Task {
         task.life = Life::new(at(created), 25, None, None);
         task.life.state = state;
     }
-    let agents = ["one", "two", "backend-1"].map(|name| who(name));
+    let agents = ["one", "two", "backend-1"].map(who);
     if state == State::Running {
         let holder = rng.choice(&agents).expect("agents").clone();
         task.life.lease = Some(Lease {
@@ -44,7 +44,7 @@ fn somebody(rng: &mut Rng, parents: &[warrener_model::TaskId]) -> Task {
         });
     }
     if rng.bool() {
-        task.life.avoid = rng.choice(&agents).map(|who| who.agent.clone());
+        task.life.last = rng.choice(&agents).map(|who| who.agent.clone());
     }
     let spec = &mut task.spec;
     spec.lane = lane(rng.choice(["a", "b", "backend"]).expect("lanes"));
@@ -208,6 +208,7 @@ async fn paged(store: &dyn Store, whole: &List, size: usize) -> Vec<Task> {
         assert!(found.len() <= size);
         page.after = Some(page.place(last));
         all.extend(found);
+        assert!(all.len() <= 1_000, "the pages do not end");
     }
 }
 

@@ -15,13 +15,16 @@ use warrener_model::json::Json;
 use warrener_model::life::{self, Event, State};
 use warrener_model::task::{Progress, Task, Usage};
 
+/// What happens to a task as it is.
+type Cause = fn(&Task) -> Event;
+
 /// A life with everything in it comes back field by field, at every step.
 pub async fn a_move_writes_the_whole_life_and_the_next_version<H: Harness>(h: H) {
     let store = h.open().await;
     let mut expected = task();
     expected.life.deadline = Some(at(1_000_000));
     submit(&*store, std::slice::from_ref(&expected)).await;
-    let steps: Vec<(fn(&Task) -> Event, i64)> = vec![
+    let steps: Vec<(Cause, i64)> = vec![
         (|_| Event::Offer, 1),
         (
             |task| Event::Unoffer {
@@ -40,7 +43,7 @@ pub async fn a_move_writes_the_whole_life_and_the_next_version<H: Harness>(h: H)
             700_002,
         ),
         (|_| Event::Park(life::Parked::Approval), 700_003),
-        (|_| Event::Unpark, 700_004),
+        (|_| Event::Unpark(life::Parked::Approval), 700_004),
         (
             |_| Event::Reassign {
                 to: super::sample::who("three").agent,

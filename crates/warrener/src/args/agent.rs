@@ -1,7 +1,7 @@
 //! Flags of `warrener agent …`.
 
-use super::task::PageArgs;
 use super::server::AgentRun;
+use super::task::PageArgs;
 use super::values::span;
 use clap::{Args, Subcommand};
 use std::time::Duration;
@@ -89,7 +89,7 @@ pub(crate) struct Stop {
     /// What it still runs after this is given back, uncounted
     #[arg(long, value_name = "D", value_parser = span)]
     pub(crate) deadline: Option<Duration>,
-    /// Wait until it runs nothing any more
+    /// Wait until it has left
     #[arg(long)]
     pub(crate) wait: bool,
 }

@@ -4,6 +4,7 @@ use crate::args::dlq::Verb;
 use crate::error::CliError;
 use crate::globals::Globals;
 use std::process::ExitCode;
+use warrener_api::dead::{DeadAnswer, Skipped};
 
 mod archive;
 mod discard;
@@ -20,6 +21,16 @@ pub(crate) fn run(verb: Verb, globals: &Globals) -> Result<ExitCode, CliError> {
         Verb::Requeue(args) => requeue::run(args, globals),
         Verb::Discard(args) => discard::run(args, globals),
         Verb::Archive(args) => archive::run(&args, globals),
+    }
+}
+
+/// Says which tasks were left as they are.
+fn skipped(answer: &DeadAnswer, globals: &Globals) {
+    for Skipped { id, reason } in &answer.skipped {
+        let reason = crate::report::plain(reason);
+        globals
+            .output
+            .note(&format!("left as it is: {id}: {reason}"));
     }
 }
 

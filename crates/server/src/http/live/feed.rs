@@ -40,6 +40,8 @@ pub(super) struct Feed {
     changed: watch::Receiver<Cursor>,
     alerts: broadcast::Receiver<alert::Alert>,
     pace: Interval,
+    /// Something was committed since lanes were compared.
+    stale: bool,
     lanes: BTreeMap<String, LaneChange>,
     agents: BTreeMap<String, AgentChange>,
     /// What is to be sent; refilled only when it is empty.
@@ -107,6 +109,7 @@ impl Feed {
             changed,
             alerts,
             pace,
+            stale: false,
             lanes: BTreeMap::new(),
             agents: BTreeMap::new(),
             ready: VecDeque::new(),
@@ -154,12 +157,16 @@ impl Feed {
             if let Some(event) = self.ready.pop_front() {
                 return Some(event);
             }
+            self.stale |= self.changed.has_changed().ok()?;
             self.changed.mark_unchanged();
             if self.wanted.history() && self.read_history().await.ok()? {
                 continue;
             }
             tokio::select! {
-                changed = self.changed.changed() => changed.ok()?,
+                changed = self.changed.changed() => {
+                    changed.ok()?;
+                    self.stale = true;
+                }
                 _ = self.pace.tick(), if self.wanted.lanes || self.wanted.agents => {
                     self.compare().await.ok()?;
                 }
@@ -224,13 +231,15 @@ impl Feed {
     }
 
     async fn compare(&mut self) -> Result<(), Error> {
-        let lanes = self.lanes_now().await?;
-        let new = lanes
-            .iter()
-            .filter(|(name, lane)| self.lanes.get(*name) != Some(lane));
-        self.ready
-            .extend(new.map(|(_, lane)| event(EVENT_LANE, lane)));
-        self.lanes = lanes;
+        if std::mem::take(&mut self.stale) {
+            let lanes = self.lanes_now().await?;
+            let changed =
+                |(name, lane): &(&String, &LaneChange)| self.lanes.get(*name) != Some(lane);
+            let new = lanes.iter().filter(changed);
+            self.ready
+                .extend(new.map(|(_, lane)| event(EVENT_LANE, lane)));
+            self.lanes = lanes;
+        }
         let agents = self.agents_now();
         let new = agents
             .iter()

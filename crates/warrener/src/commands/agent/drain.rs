@@ -23,22 +23,26 @@ pub(crate) fn run(args: Drain, globals: &Globals) -> Result<ExitCode, CliError> 
     let id = args.id.as_str();
     let mut agent = server.ask(|client| client.agent_act(id, AgentAct::Drain, &request))?;
     if args.wait {
-        agent = until_idle(&server, agent, globals)?;
+        agent = until(&server, agent, globals, |agent| agent.busy == 0)?;
     }
     globals.output.row(&AGENT, &agent)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits until an agent runs nothing, or is gone.
-pub(super) fn until_idle(
+/// Waits until an agent is as it should be, or is gone.
+pub(super) fn until(
     server: &Server,
     mut agent: AgentObject,
     globals: &Globals,
+    done: impl Fn(&AgentObject) -> bool,
 ) -> Result<AgentObject, CliError> {
-    let until = globals.until();
-    while agent.busy > 0 && !matches!(agent.presence.as_ref(), "left" | "lost") {
-        if until.is_some_and(|until| Instant::now() >= until) {
-            let detail = format!("agent {} still runs {} tasks", agent.id, agent.busy);
+    let limit = globals.until();
+    while !done(&agent) && !matches!(agent.presence.as_ref(), "left" | "lost") {
+        if limit.is_some_and(|limit| Instant::now() >= limit) {
+            let detail = format!(
+                "agent {} is still {} and runs {} tasks",
+                agent.id, agent.presence, agent.busy
+            );
             return Err(CliError::new("wait_timeout", detail));
         }
         std::thread::sleep(LOOK);

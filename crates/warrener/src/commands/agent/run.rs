@@ -34,9 +34,13 @@ fn setup(args: &AgentRun, globals: &Globals) -> Result<Setup, CliError> {
         let detail = "this version connects agents by the link only";
         return Err(CliError::new("usage", detail).hint("leave out --broker, and say --server URL"));
     }
-    let name = args.name.clone().or_else(|| config.agent.id.clone()).ok_or_else(|| {
-        CliError::new("usage", "an agent needs a name").hint("say --name NAME, or set AGENT_ID")
-    })?;
+    let name = args
+        .name
+        .clone()
+        .or_else(|| config.agent.id.clone())
+        .ok_or_else(|| {
+            CliError::new("usage", "an agent needs a name").hint("say --name NAME, or set AGENT_ID")
+        })?;
     let server = connect::find(config, &globals.settings, Duration::from_secs(5))?;
     let mut capabilities = std::collections::BTreeMap::new();
     for (capability, level) in &args.capabilities {
@@ -47,7 +51,11 @@ fn setup(args: &AgentRun, globals: &Globals) -> Result<Setup, CliError> {
     Ok(Setup {
         name,
         role: args.role,
-        lanes: if args.lanes.is_empty() { vec![Default::default()] } else { args.lanes.clone() },
+        lanes: if args.lanes.is_empty() {
+            vec![Default::default()]
+        } else {
+            args.lanes.clone()
+        },
         kinds: args.kinds.iter().map(ToString::to_string).collect(),
         capabilities,
         concurrency: args.concurrency,
@@ -62,7 +70,10 @@ fn setup(args: &AgentRun, globals: &Globals) -> Result<Setup, CliError> {
 
 /// Where work folders are made: in the data folder if there is one here, else in the system's temporary folder.
 fn work(config: &crate::config::Config) -> Result<std::path::PathBuf, CliError> {
-    let here = config.data_dir.is_dir().then(|| config.data_dir.canonicalize());
+    let here = config
+        .data_dir
+        .is_dir()
+        .then(|| config.data_dir.canonicalize());
     match here {
         Some(Ok(folder)) => Ok(folder.join("work")),
         Some(Err(error)) => Err(CliError::new("data_dir_unusable", error.to_string())),

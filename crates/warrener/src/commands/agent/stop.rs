@@ -1,6 +1,6 @@
-//! `warrener agent stop`; with `--wait` until the agent runs nothing any more.
+//! `warrener agent stop`; with `--wait` until the agent has left.
 
-use super::drain::until_idle;
+use super::drain::until;
 use crate::args::agent::Stop;
 use crate::error::CliError;
 use crate::globals::Globals;
@@ -21,7 +21,7 @@ pub(crate) fn run(args: Stop, globals: &Globals) -> Result<ExitCode, CliError> {
     let id = args.id.as_str();
     let mut agent = server.ask(|client| client.agent_act(id, AgentAct::Stop, &request))?;
     if args.wait {
-        agent = until_idle(&server, agent, globals)?;
+        agent = until(&server, agent, globals, |_| false)?;
     }
     globals.output.row(&AGENT, &agent)?;
     Ok(ExitCode::SUCCESS)

@@ -28,6 +28,7 @@ pub(crate) fn run(args: Discard, globals: &Globals) -> Result<ExitCode, CliError
         globals.confirm(&format!("discard {count} dead letters?"))?;
     }
     let answer = server.ask(|client| client.discard(&request))?;
+    super::skipped(&answer, globals);
     globals.output.row(&DEAD_ACT, &answer)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,240 @@
+//! The report of a run: tables in Markdown, one row for each property, the history of what broke one.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::check::{Evidence, Finding};
+use super::diary::{Diary, Entry, Fault};
+use super::figures::{self, Spread};
+use super::points::{self, Role};
+use super::rows::Rows;
+
+/// Findings shown of one property, and tasks whose history is shown.
+const SHOWN: usize = 5;
+
+/// A property and what broke it.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) name: &'static str,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// What a run was.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) seed: u64,
+    pub(crate) span: Duration,
+    pub(crate) agents: usize,
+    pub(crate) again: u64,
+}
+
+/// The whole report but its closing line.
+pub(crate) fn report(
+    run: &Run,
+    evidence: &Evidence,
+    diary: &Diary,
+    verdicts: &[Verdict],
+) -> String {
+    let faults = diary.faults();
+    let mut text = figures_table(run, evidence, diary, &faults);
+    text += &verdicts_table(verdicts);
+    text += &faults_table(&faults);
+    text += &points_table(&faults);
+    text += &offenders(verdicts, &evidence.rows);
+    text
+}
+
+fn table(head: &str, rows: impl IntoIterator<Item = (String, String)>) -> String {
+    let mut text = format!("| {head} | |\n|---|---|\n");
+    for (name, value) in rows {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "| {name} | {value} |");
+    }
+    text + "\n"
+}
+
+fn figures_table(run: &Run, evidence: &Evidence, diary: &Diary, faults: &[Entry]) -> String {
+    let (rows, lines) = (&evidence.rows, &evidence.lines);
+    let states = figures::states(rows).into_iter();
+    let states: Vec<String> = states.map(|(state, n)| format!("{n} {state}")).collect();
+    let kills = faults.iter().filter(|entry| entry.fault.is_kill()).count();
+    let extra = figures::extra_starts(rows, lines);
+    let backs = diary.backs();
+    let steals = figures::steals(rows, lines, &figures::Broken::new(faults, &backs));
+    let (any, quiet) = figures::recovery_of_runs(faults, lines);
+    let per_kills = extra as f64 * 1_000.0 / kills.max(1) as f64;
+    let refused = |what: &str| -> u64 {
+        let refusals = diary.refusals().into_iter();
+        refusals
+            .filter(|(name, _)| name.starts_with(what))
+            .map(|(_, n)| n)
+            .sum()
+    };
+    let starts = lines
+        .iter()
+        .filter(|l| l.what == super::witness::What::Start);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    table(
+        "figure",
+        [
+            ("seed".into(), run.seed.to_string()),
+            (
+                "time under faults".into(),
+                format!("{} s", run.span.as_secs()),
+            ),
+            (
+                "agents".into(),
+                format!(
+                    "{} x {} programs, {cores} cores",
+                    run.agents,
+                    super::fleet::SLOTS
+                ),
+            ),
+            ("accepted".into(), evidence.accepted.len().to_string()),
+            ("ended as".into(), states.join(", ")),
+            (
+                "starts seen by the witness".into(),
+                starts.count().to_string(),
+            ),
+            ("submissions said again".into(), run.again.to_string()),
+            (
+                "cancels and retries answered".into(),
+                evidence.acts.len().to_string(),
+            ),
+            ("kills".into(), kills.to_string()),
+            (
+                "zombie outcomes refused (at least)".into(),
+                refused("outcome/").to_string(),
+            ),
+            (
+                "zombie heartbeats refused (at least)".into(),
+                refused("heartbeat/").to_string(),
+            ),
+            (
+                "extra starts".into(),
+                format!("{extra}, {per_kills:.0} per 1,000 kills"),
+            ),
+            (
+                "leases taken from an agent that was fine".into(),
+                steals.to_string(),
+            ),
+            ("run started again after".into(), spread(&any)),
+            ("the same, server not broken".into(), spread(&quiet)),
+            (
+                "server answers again after".into(),
+                spread(&Spread::of(diary.outages())),
+            ),
+            (
+                "server starts work again after".into(),
+                spread(&figures::recovery_of_server(faults, lines)),
+            ),
+        ],
+    )
+}
+
+fn spread(spread: &Spread) -> String {
+    let ms = |ns: u64| ns / 1_000_000;
+    let Spread {
+        count,
+        p50,
+        p99,
+        max,
+    } = *spread;
+    format!(
+        "p50 {} ms, p99 {} ms, max {} ms (N = {count})",
+        ms(p50),
+        ms(p99),
+        ms(max)
+    )
+}
+
+fn verdicts_table(verdicts: &[Verdict]) -> String {
+    let row = |verdict: &Verdict| (verdict.name.to_owned(), verdict.findings.len().to_string());
+    table("must be 0", verdicts.iter().map(row))
+}
+
+fn faults_table(faults: &[Entry]) -> String {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in faults {
+        let what = match entry.fault {
+            Fault::Killed => "SIGKILL at any moment",
+            Fault::Point(_) => "SIGKILL at a named point",
+            Fault::Stopped(_) => "SIGSTOP, then SIGCONT",
+            Fault::Asked => "SIGTERM",
+        };
+        *counts
+            .entry(format!("{}: {what}", entry.role.as_str()))
+            .or_default() += 1;
+    }
+    table(
+        "fault",
+        counts.into_iter().map(|(what, n)| (what, n.to_string())),
+    )
+}
+
+fn points_table(faults: &[Entry]) -> String {
+    let mut text = String::from("| named point | before | after |\n|---|---|---|\n");
+    for role in [Role::Server, Role::Agent] {
+        let mut counts: BTreeMap<String, usize> =
+            points::names(role).map(|name| (name, 0)).collect();
+        for entry in faults.iter().filter(|entry| entry.role == role) {
+            if let Fault::Point(name) = &entry.fault {
+                *counts.entry(name.clone()).or_default() += 1;
+            }
+        }
+        let mut sides: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for (name, count) in &counts {
+            let (point, side) = name.rsplit_once(':').unwrap_or((name, ""));
+            let both = sides.entry(point).or_default();
+            let one = if side == "before" {
+                &mut both.0
+            } else {
+                &mut both.1
+            };
+            *one += count;
+        }
+        for (point, (before, after)) in sides {
+            let _ = writeln!(text, "| {} {point} | {before} | {after} |", role.as_str());
+        }
+    }
+    text + "\n"
+}
+
+/// What broke each property, and the history of the first tasks concerned.
+fn offenders(verdicts: &[Verdict], rows: &Rows) -> String {
+    let mut text = String::new();
+    let mut tasks: Vec<&str> = vec![];
+    for verdict in verdicts
+        .iter()
+        .filter(|verdict| !verdict.findings.is_empty())
+    {
+        let _ = writeln!(text, "{}:", verdict.name);
+        for finding in verdict.findings.iter().take(SHOWN) {
+            let task = finding.task.as_deref().unwrap_or("-");
+            let _ = writeln!(text, "  {task} {}", finding.text);
+            if tasks.len() < SHOWN && !tasks.contains(&task) {
+                tasks.push(task);
+            }
+        }
+        let more = verdict.findings.len().saturating_sub(SHOWN);
+        if more > 0 {
+            let _ = writeln!(text, "  and {more} more");
+        }
+    }
+    for id in tasks {
+        let Some(task) = rows.tasks.get(id) else {
+            continue;
+        };
+        let _ = writeln!(text, "\nhistory of {id}, {} now:", task.state);
+        for e in &task.history {
+            let agent = e.agent.as_deref().unwrap_or("-");
+            let _ = writeln!(
+                text,
+                "  {} at {} {} -> {} attempt {} epoch {} agent {agent} by {} {}",
+                e.n, e.at, e.kind, e.state, e.attempt, e.epoch, e.actor, e.detail
+            );
+        }
+    }
+    text
+}
