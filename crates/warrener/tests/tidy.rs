@@ -32,7 +32,11 @@ const EDGES: &[(&str, &[&str])] = &[
 const LINES_MAX: usize = 400;
 
 /// Files that may be longer: path, lines allowed, reason.
-const LONGER: &[(&str, usize, &str)] = &[];
+const LONGER: &[(&str, usize, &str)] = &[(
+    "crates/model/src/message.rs",
+    430,
+    "a table: one struct for each type of message",
+)];
 
 /// File and folder names that say nothing about what is inside.
 const EMPTY_NAMES: &[&str] = &[
@@ -159,7 +163,7 @@ fn every_word_of_the_glossary_is_used_in_the_code() {
         "ARCHITECTURE.md has no rows under `## Glossary`"
     );
     let mut code = sources();
-    code.retain(|source| source.name.starts_with("crates/") && source.name.contains("/src/"));
+    code.retain(|source| source.name.contains("/src/"));
     let code: String = code
         .iter()
         .map(|source| source.text.to_lowercase() + "\n")
