@@ -18,6 +18,8 @@ mod error;
 mod filter;
 mod list;
 mod os;
+mod pace;
+use pace::Pace;
 #[cfg(test)]
 mod plans;
 mod read;
@@ -29,9 +31,9 @@ use async_trait::async_trait;
 use error::{closed, reading, unanswered};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use warrener_backend::store::Purge;
 use warrener_backend::{Change, Committed, Query, Result, Rows, Store};
@@ -90,8 +92,8 @@ pub struct SqliteStore {
     readers: Arc<Readers>,
     changed: watch::Receiver<Cursor>,
     clock: Clock,
-    /// The latest time that was given out, in ms.
-    latest: AtomicI64,
+    /// The system's clock, made to run forward.
+    pace: Mutex<Pace>,
     closed: AtomicBool,
 }
 
@@ -132,7 +134,7 @@ impl SqliteStore {
             readers: Readers::new(connections),
             changed,
             clock: options.clock,
-            latest: AtomicI64::new(now.as_millis()),
+            pace: Mutex::new(Pace::new(now, Instant::now())),
             closed: AtomicBool::new(false),
         })
     }
@@ -202,9 +204,8 @@ impl Store for SqliteStore {
 
     async fn now(&self) -> Result<Timestamp> {
         self.open_still()?;
-        let now = (self.clock)().as_millis();
-        let latest = self.latest.fetch_max(now, Ordering::AcqRel);
-        Ok(Timestamp::from_millis(now.max(latest)))
+        let system = (self.clock)();
+        Ok(self.pace.lock().expect("a pace does not panic").now(system, Instant::now()))
     }
 
     async fn purge(&self, purge: Purge) -> Result<usize> {

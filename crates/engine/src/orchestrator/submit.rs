@@ -7,7 +7,7 @@ use warrener_backend::store::{Accept, Accepted, Change, Committed, Key, Op};
 use warrener_model::event::{EventKind, NewEvent};
 use warrener_model::submission::check_key;
 use warrener_model::task::Task;
-use warrener_model::{Mistake, State, Submission, Timestamp, limits};
+use warrener_model::{Mistake, State, Submission, TaskId, Timestamp, limits};
 
 /// What became of one submission.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub enum BatchError {
         /// The item.
         index: usize,
         /// The task that has the key.
-        task: warrener_model::TaskId,
+        task: TaskId,
     },
     /// Anything else.
     #[error(transparent)]
@@ -65,7 +65,8 @@ impl Orchestrator {
             )]));
         }
         let now = self.core.now().await?;
-        let task = self.check(&submission, now).map_err(Error::Invalid)?;
+        let id = self.core.task_id(now);
+        let task = self.check(&submission, id, now).map_err(Error::Invalid)?;
         let accept = accept(task.clone(), key, &submission, actor, now);
         let change = Change::from(Op::Accept(Box::new(accept)));
         let committed = self.core.store.commit(vec![change]).await?;
@@ -117,7 +118,7 @@ impl Orchestrator {
         let mut bad = vec![];
         let mut tasks = vec![];
         for (index, submission) in submissions.iter().enumerate() {
-            match self.check(submission, now) {
+            match self.check(submission, self.core.batch_id(now, index), now) {
                 Ok(task) => tasks.push(task),
                 Err(mistakes) if bad.len() < 100 => bad.push((index, mistakes)),
                 Err(_) => {}
@@ -163,9 +164,10 @@ impl Orchestrator {
     fn check(
         &self,
         submission: &Submission,
+        id: TaskId,
         now: Timestamp,
     ) -> std::result::Result<Task, Vec<Mistake>> {
-        let task = submission.check(self.core.task_id(now), now)?;
+        let task = submission.check(id, now)?;
         if let Some(schema) = self.core.options.schemas.get(&task.spec.kind) {
             let mistakes: Vec<Mistake> = schema
                 .iter_errors(&task.spec.input.value())

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -13,7 +14,7 @@ use warrener_engine::orchestrator::View;
 use warrener_engine::supervise::Scope;
 use warrener_engine::{Options, Orchestrator, TaskContext, TaskError, Timers, Worker};
 use warrener_model::event::{Cursor, EventKind};
-use warrener_model::{State, Submission, TaskId};
+use warrener_model::{State, Submission, TaskId, Timestamp};
 use warrener_sqlite::SqliteStore;
 
 /// How work gets to agents.
@@ -32,6 +33,8 @@ pub(crate) struct World {
     pub(crate) broker: MemoryBroker,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) options: Options,
+    /// How far the system's clock is from the truth, in ms: for stories of clocks that jump.
+    pub(crate) skew: Arc<AtomicI64>,
     folder: Arc<TempDir>,
     stop: CancellationToken,
     engine: JoinHandle<warrener_engine::supervise::Stopped>,
@@ -60,8 +63,13 @@ impl World {
     }
 
     async fn start(folder: Arc<TempDir>, broker: MemoryBroker, options: Options) -> Self {
-        let store: Arc<dyn Store> =
-            Arc::new(SqliteStore::open(warrener_sqlite::Options::new(folder.path())).unwrap());
+        let skew = Arc::new(AtomicI64::new(0));
+        let mut place = warrener_sqlite::Options::new(folder.path());
+        let (truth, offset) = (place.clock.clone(), skew.clone());
+        place.clock = Arc::new(move || {
+            Timestamp::from_millis(truth().as_millis() + offset.load(Ordering::SeqCst))
+        });
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(place).unwrap());
         let stop = CancellationToken::new();
         let mut scope = Scope::new(&stop);
         let shared: Arc<dyn Broker> = Arc::new(broker.clone());
@@ -74,6 +82,7 @@ impl World {
             broker,
             store,
             options,
+            skew,
             folder,
             stop,
             engine,

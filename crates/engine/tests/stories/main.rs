@@ -4,6 +4,7 @@
 mod harness;
 
 mod cancel;
+mod clock;
 mod dead;
 mod lanes;
 mod leases;
