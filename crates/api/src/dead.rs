@@ -16,7 +16,7 @@ pub struct DeadGroup {
     /// The kind they share.
     pub kind: String,
     /// The class they share.
-    #[schema(value_type = Option<words::Class>)]
+    #[schema(required = true, value_type = Option<words::Class>)]
     pub class: Option<Word>,
     /// When the first one died.
     #[schema(value_type = String, format = DateTime)]
@@ -25,6 +25,7 @@ pub struct DeadGroup {
     #[schema(value_type = String, format = DateTime)]
     pub last_at: Timestamp,
     /// The error of the last one.
+    #[schema(required = true)]
     pub error: Option<ErrorObject>,
     /// One of them.
     #[schema(value_type = String, format = "uuid")]

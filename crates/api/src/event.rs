@@ -27,6 +27,7 @@ pub struct TaskEvent {
     /// The start it belongs to.
     pub epoch: u64,
     /// The agent concerned.
+    #[schema(required = true)]
     pub agent: Option<String>,
     /// Who caused it: `server`, `agent:NAME`, `user:NAME`, `rule:NAME`.
     pub actor: String,

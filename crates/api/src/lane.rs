@@ -15,12 +15,13 @@ pub struct LaneObject {
     /// Nothing of it is started.
     pub paused: bool,
     /// Why it is paused.
+    #[schema(required = true)]
     pub reason: Option<String>,
     /// Since when it is paused.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub paused_at: Option<Timestamp>,
     /// Since when the oldest ready task waits.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub oldest_ready_at: Option<Timestamp>,
     /// How many tasks are in each state; states without tasks are left out.
     #[schema(value_type = BTreeMap<String, u64>)]

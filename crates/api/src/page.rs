@@ -9,6 +9,7 @@ pub struct Page<T> {
     /// The rows.
     pub items: Vec<T>,
     /// The `cursor` of the next page; `null` when this is the last one.
+    #[schema(required = true)]
     pub next: Option<String>,
 }
 

@@ -74,32 +74,41 @@ impl Code {
 #[serde(transparent)]
 pub struct Problem(#[schema(inline)] Box<Body>);
 
-/// The fields of a [`Problem`].
+/// What went wrong, where, and what to do next.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(default)]
 pub struct Body {
     /// The address of the code's page.
-    #[serde(rename = "type")]
-    #[schema(example = "https://warrener.dev/errors/not_found")]
+    #[serde(default, rename = "type")]
+    #[schema(required = true, example = "https://warrener.dev/errors/not_found")]
     pub page: String,
     /// What it means, in a few words.
+    #[serde(default)]
+    #[schema(required = true)]
     pub title: String,
     /// The HTTP status; 0 when there was no answer.
+    #[serde(default)]
+    #[schema(required = true)]
     pub status: u16,
     /// What happened here.
+    #[serde(default)]
+    #[schema(required = true)]
     pub detail: String,
     /// The code: what programs look at.
+    #[serde(default)]
+    #[schema(required = true)]
     pub code: String,
     /// What to do next.
+    #[serde(default)]
+    #[schema(required = true)]
     pub hint: String,
     /// The request, to find it in the server's log.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// Each mistake with its place.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
     /// Of a conflict: the task that is there.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = "uuid")]
     pub task_id: Option<TaskId>,
 }

@@ -117,6 +117,7 @@ pub struct TaskChange {
     /// Starts so far.
     pub attempt: u32,
     /// The agent concerned.
+    #[schema(required = true)]
     pub agent: Option<String>,
     /// When.
     #[schema(value_type = String, format = DateTime)]

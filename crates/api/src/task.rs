@@ -34,10 +34,10 @@ pub struct TaskObject {
     #[serde(rename = "final")]
     pub is_final: bool,
     /// What it waits for, while it is not final.
-    #[schema(value_type = Option<words::WaitingFor>)]
+    #[schema(required = true, value_type = Option<words::WaitingFor>)]
     pub waiting_for: Option<Word>,
     /// Since when it is in its state, while it is not final.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub waiting_since: Option<Timestamp>,
     /// Starts so far.
     pub attempt: u32,
@@ -45,7 +45,8 @@ pub struct TaskObject {
     pub epoch: u64,
     /// Starts allowed in all.
     pub max_attempts: u32,
-    /// The agent that runs it, or that lost or failed it last.
+    /// The agent that runs it, or ran it last.
+    #[schema(required = true)]
     pub agent: Option<String>,
     /// What the handler gets: any JSON. Left out of lists.
     #[serde(
@@ -64,45 +65,51 @@ pub struct TaskObject {
     #[schema(value_type = serde_json::Value)]
     pub output: Option<Json>,
     /// The failure of the last attempt that failed.
+    #[schema(required = true)]
     pub error: Option<ErrorObject>,
     /// Why it is dead.
-    #[schema(value_type = Option<words::DeadReason>)]
+    #[schema(required = true, value_type = Option<words::DeadReason>)]
     pub dead_reason: Option<Word>,
     /// For finding it again.
     pub labels: BTreeMap<String, String>,
     /// The workflow run it belongs to.
+    #[schema(required = true)]
     pub run_id: Option<String>,
     /// The step of that run.
+    #[schema(required = true)]
     pub step: Option<String>,
     /// The task that opened it.
-    #[schema(value_type = Option<String>, format = "uuid")]
+    #[schema(required = true, value_type = Option<String>, format = "uuid")]
     pub parent_id: Option<TaskId>,
     /// When it was accepted.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// Not before this.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub not_before: Option<Timestamp>,
     /// When it became ready.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub ready_at: Option<Timestamp>,
     /// When the newest attempt started.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub started_at: Option<Timestamp>,
     /// When it became final.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub finished_at: Option<Timestamp>,
     /// When the next attempt is.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub retry_at: Option<Timestamp>,
     /// Over after this.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub deadline: Option<Timestamp>,
     /// How long one attempt may run.
+    #[schema(required = true)]
     pub timeout_ms: Option<u64>,
     /// How far the running attempt is.
+    #[schema(required = true)]
     pub progress: Option<ProgressObject>,
     /// What the attempt that ended used.
+    #[schema(required = true)]
     pub usage: Option<UsageObject>,
     /// Retries by an operator or a rule.
     pub replays: u32,
@@ -135,8 +142,10 @@ pub struct ErrorObject {
 #[schema(as = Progress)]
 pub struct ProgressObject {
     /// 0 to 1.
+    #[schema(required = true)]
     pub fraction: Option<f64>,
     /// In words.
+    #[schema(required = true)]
     pub message: Option<String>,
 }
 
@@ -149,6 +158,7 @@ pub struct UsageObject {
     /// Tokens written.
     pub output_tokens: u64,
     /// Dollars, as a decimal text.
+    #[schema(required = true)]
     pub cost_usd: Option<String>,
 }
 

@@ -23,11 +23,12 @@ Examples:
   warrener dlq requeue --fingerprint 9f2c51d0aa31be07 --rate 20/s
 
 Exit codes:
-  0 ok · 1 failed · 2 usage · 3 not found · 4 not allowed · 5 conflict · 6 findings · 7 server or broker unreachable
-  10 task failed · 11 task cancelled · 12 task dead or expired · 124 timeout · 130 interrupted
+  0 ok · 1 failed · 2 usage · 3 not found · 4 not allowed · 5 conflict · 6 findings
+  7 server or broker unreachable · 10 task failed · 11 task cancelled
+  12 task dead or expired · 124 timeout · 130 interrupted
 
-The server is the one of --server, WARRENER_SERVER, [server] url in warrener.toml, the data folder's, or
-http://127.0.0.1:7766, in this order.";
+The server is the first of --server, WARRENER_SERVER, url under [server] in
+warrener.toml, the data folder's, and http://127.0.0.1:7766.";
 
 /// Keeps a team of agents supplied with work, and proves that no work is lost
 #[derive(Debug, Parser)]
@@ -117,9 +118,7 @@ pub(crate) enum Command {
     /// Look at agents, drain, resume and stop them
     #[command(subcommand, visible_alias = "agents")]
     Agent(agent::Verb),
-    /// Show what Warrener does on the files of this folder, in about half a minute
     Demo(server::Demo),
-    /// Run a server and the team of warrener.toml in one process tree
     Up(server::Up),
     /// Run a server
     #[command(subcommand)]

@@ -209,6 +209,6 @@ pub(crate) struct AgentConfig {
     pub(crate) concurrency: u32,
     /// The command.
     pub(crate) run: Vec<String>,
-    /// Where the command runs; the folder of the configuration file unless said.
+    /// Where the command runs; a new folder for each task unless said.
     pub(crate) cwd: Option<PathBuf>,
 }

@@ -56,6 +56,10 @@ fn every_command_has_help_and_an_example() {
             "config schema",
             "spec openapi",
             "completions",
+            "agent run",
+            "server run",
+            "up",
+            "demo",
         ]
         .map(String::from),
     );
@@ -341,6 +345,17 @@ fn the_schema_is_json_schema() {
         "45s"
     );
     assert_eq!(schema["properties"]["agent"]["type"], "array");
+}
+
+#[test]
+fn the_openapi_document_is_built_in() {
+    let ran = Place::new("openapi").run("spec openapi --server http://127.0.0.1:1");
+    let document: serde_json::Value = serde_json::from_str(ran.fine()).expect("JSON");
+    assert!(document["paths"]["/api/v1/tasks"]["post"].is_object());
+    let task = &document["components"]["schemas"]["Task"];
+    let required = task["required"].as_array().expect("a list");
+    assert!(required.contains(&"waiting_for".into()), "{required:?}");
+    assert!(!required.contains(&"input".into()), "{required:?}");
 }
 
 #[test]

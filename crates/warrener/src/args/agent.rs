@@ -10,7 +10,6 @@ use warrener_model::AgentId;
 /// Look at agents, drain, resume and stop them
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Run any program as an agent: the task as JSON on stdin, the result on stdout
     Run(AgentRun),
     /// List agents
     ///

@@ -76,6 +76,9 @@ pub(crate) struct Up {
 /// A team of five programs works on the files of this folder; one is killed
 /// and its work recovered, one dead letter is replayed; then the books.
 /// Nothing is left running.
+///
+/// Example:
+///   warrener demo
 #[derive(Args, Clone, Debug, Default)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Demo {}

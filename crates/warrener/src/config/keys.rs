@@ -99,7 +99,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(&["agent", "*", "capabilities", "*"], Fraction, None, "how good it is at this, 0 to 1"),
     key(&["agent", "*", "concurrency"], Number(1, 1_024), Some("4"), "how many tasks it runs at once"),
     key(&["agent", "*", "run"], List, None, "the command, one word an item"),
-    key(&["agent", "*", "cwd"], Text, None, "where the command runs"),
+    key(&["agent", "*", "cwd"], Text, None, "where the command runs; a new folder for each task unless said"),
     key(&["timers", "claim_repeat"], Span, Some("2s"), "an agent repeats a claim that was not answered after this"),
     key(&["timers", "claim_ttl"], Span, Some("30s"), "a claim that no server took in this time is gone"),
     key(&["timers", "grant_fresh"], Span, Some("10s"), "a grant that comes later than this after its claim is claimed again"),

@@ -16,7 +16,9 @@ fn delays(http: &Http, id: &str) -> Vec<u128> {
     retries
         .map(|event| {
             let at = time(&text(event, "at"));
-            time(&text(&event["detail"], "retry_at")).since(at).as_millis()
+            time(&text(&event["detail"], "retry_at"))
+                .since(at)
+                .as_millis()
         })
         .collect()
 }
@@ -76,7 +78,10 @@ fn scenario_k_over_a_limit_the_producer_is_told_and_nothing_is_accepted() {
     let reply = http.post("/api/v1/tasks", &json!({ "kind": "work", "input": large }));
     assert!(matches!(reply.status, 413 | 422), "{reply:?}");
     let problem = reply.problem(reply.status);
-    assert!(problem.to_string().contains("262144"), "the limit is named: {problem}");
+    assert!(
+        problem.to_string().contains("262144"),
+        "the limit is named: {problem}"
+    );
     place.write("large.json", &json!(large).to_string());
     place
         .run("task submit --kind work --input @large.json")
@@ -119,9 +124,16 @@ fn defect_23_a_lane_that_nobody_serves_keeps_every_task_and_its_order() {
         .iter()
         .map(|line| line.parse().unwrap())
         .collect();
-    assert_eq!(order, (0..100).collect::<Vec<_>>(), "the oldest are not gone");
+    assert_eq!(
+        order,
+        (0..100).collect::<Vec<_>>(),
+        "the oldest are not gone"
+    );
     let books = http.books();
-    assert_eq!((&books["accepted"], &books["lost"]), (&json!(1_000), &json!(0)));
+    assert_eq!(
+        (&books["accepted"], &books["lost"]),
+        (&json!(1_000), &json!(0))
+    );
 }
 
 #[test]

@@ -87,8 +87,7 @@ impl Http {
 
     #[track_caller]
     pub(crate) fn get(&self, path: &str) -> Reply {
-        self.try_get(path)
-            .unwrap_or_else(|e| panic!("{path}: {e}"))
+        self.try_get(path).unwrap_or_else(|e| panic!("{path}: {e}"))
     }
 
     pub(crate) fn try_send(&self, path: &str, kind: &str, body: &[u8]) -> Result<Reply, String> {
@@ -136,9 +135,7 @@ impl Http {
     #[track_caller]
     pub(crate) fn end(&self, id: &str) -> Value {
         for _ in 0..3 {
-            let task = self
-                .get(&format!("/api/v1/tasks/{id}?wait={WAIT}"))
-                .json();
+            let task = self.get(&format!("/api/v1/tasks/{id}?wait={WAIT}")).json();
             if task["final"] == true {
                 return task;
             }
@@ -335,5 +332,6 @@ fn farewell(body: &[u8]) -> String {
 #[track_caller]
 pub(crate) fn text(object: &Value, field: &str) -> String {
     let text = object[field].as_str();
-    text.unwrap_or_else(|| panic!("no text \"{field}\" in {object}")).to_owned()
+    text.unwrap_or_else(|| panic!("no text \"{field}\" in {object}"))
+        .to_owned()
 }

@@ -21,9 +21,15 @@ fn scenario_m_a_garbage_body_is_refused_once_and_the_server_goes_on() {
         ("not an object", b"[1,2,3]".to_vec()),
         ("cut", b"{\"kind\":\"wo".to_vec()),
         ("the wrong type", b"{\"kind\":7}".to_vec()),
-        ("an unknown field", b"{\"kind\":\"work\",\"knid\":1}".to_vec()),
+        (
+            "an unknown field",
+            b"{\"kind\":\"work\",\"knid\":1}".to_vec(),
+        ),
         ("no kind", b"{}".to_vec()),
-        ("too deep", format!("{{\"kind\":\"work\",\"input\":{deep}}}").into_bytes()),
+        (
+            "too deep",
+            format!("{{\"kind\":\"work\",\"input\":{deep}}}").into_bytes(),
+        ),
     ];
     for (what, body) in &bodies {
         for path in ["/api/v1/tasks", "/api/v1/tasks/batch"] {
@@ -96,7 +102,9 @@ fn scenario_m_garbage_messages_in_good_frames_are_refused_and_counted() {
     let mut link = http.link("eve", "00000001");
     let me = |rest: Value| {
         let mut body = json!({ "v": 1, "agent_id": "eve", "instance": "00000001" });
-        body.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        body.as_object_mut()
+            .unwrap()
+            .extend(rest.as_object().unwrap().clone());
         body
     };
     let messages = [
@@ -112,11 +120,17 @@ fn scenario_m_garbage_messages_in_good_frames_are_refused_and_counted() {
     for (n, (to, kind, body)) in (1..).zip(&messages) {
         link.say(&publish(n, to, kind, body));
         let reply = link.reply(n);
-        assert_eq!(reply["ok"]["receipts"], json!(["confirmed"]), "{kind}: {reply}");
+        assert_eq!(
+            reply["ok"]["receipts"],
+            json!(["confirmed"]),
+            "{kind}: {reply}"
+        );
     }
     let count = until("the refusals to be counted", || {
         let metrics = http.get("/metrics").text;
-        let counts = metrics.lines().filter(|line| line.starts_with("warrener_refused_total{"));
+        let counts = metrics
+            .lines()
+            .filter(|line| line.starts_with("warrener_refused_total{"));
         let malformed = counts.filter(|line| line.contains("malformed"));
         let sum: u64 = malformed
             .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
@@ -132,7 +146,10 @@ fn scenario_m_garbage_messages_in_good_frames_are_refused_and_counted() {
 #[test]
 fn scenario_m_a_program_that_always_crashes_is_dead_once_while_others_go_on() {
     let place = Place::with("[retry.crash]\nretries = 2\nbase = \"50ms\"\njitter = \"none\"");
-    place.write("crash.sh", "echo start >> \"$WARRENER_AGENT_DIR/starts\"; kill -SEGV $$");
+    place.write(
+        "crash.sh",
+        "echo start >> \"$WARRENER_AGENT_DIR/starts\"; kill -SEGV $$",
+    );
     place.write("fine.sh", "echo '{}'");
     let _server = place.server();
     let http = place.http();

@@ -22,15 +22,24 @@ fn a_cancel_says_that_it_stops_the_run_and_asks_with_sigterm_first() {
     assert_eq!(task["output"], serde_json::Value::Null);
     assert_eq!(place.said("asked"), "asked");
     place.until_gone("sh");
-    until("a free slot", || (http.agent("ann")["busy"] == 0).then_some(()));
+    until("a free slot", || {
+        (http.agent("ann")["busy"] == 0).then_some(())
+    });
     let events = http.events(&id);
     let last = events.last().unwrap();
     assert_eq!(last["kind"], "cancelled");
-    assert!(last["detail"].to_string().contains("wrong branch"), "{last}");
+    assert!(
+        last["detail"].to_string().contains("wrong branch"),
+        "{last}"
+    );
     // Twice is a conflict; while it waits it is plain.
-    place.call(&["task", "cancel", &id]).fails(5, &["cancelled"]);
+    place
+        .call(&["task", "cancel", &id])
+        .fails(5, &["cancelled"]);
     let waits = http.submit(&json!({ "kind": "work", "lane": "nobody" }));
-    let ran = place.call(&["task", "cancel", &waits, "-o", "json"]).exits(0);
+    let ran = place
+        .call(&["task", "cancel", &waits, "-o", "json"])
+        .exits(0);
     assert_ne!(ran.json()["stopping"], true);
     assert_eq!(http.history(&waits), ["submitted", "cancelled"]);
 }

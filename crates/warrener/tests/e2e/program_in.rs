@@ -54,7 +54,10 @@ fn the_task_comes_on_stdin_with_every_field_and_then_the_end_of_file() {
             assert!(object.contains_key(field), "no {field} in {stdin}");
         }
         assert_eq!(stdin["id"], id.as_str());
-        for field in "kind lane priority title description input labels created_at deadline timeout_ms".split(' ') {
+        for field in
+            "kind lane priority title description input labels created_at deadline timeout_ms"
+                .split(' ')
+        {
             assert_eq!(stdin[field], task[field], "{field}");
         }
         assert_eq!(stdin["attempt"], attempt);
@@ -84,7 +87,10 @@ fn the_environment_names_task_attempt_epoch_deadline_server_and_trace() {
     }
     let epoch = |env: &BTreeMap<String, String>| env["WARRENER_EPOCH"].parse::<u64>().unwrap();
     assert!(epoch(&second) > epoch(&first), "the fence grows");
-    assert_ne!(first["TRACEPARENT"], second["TRACEPARENT"], "a span for each");
+    assert_ne!(
+        first["TRACEPARENT"], second["TRACEPARENT"],
+        "a span for each"
+    );
     assert_ne!(first["WARRENER_TASK_TOKEN"], second["WARRENER_TASK_TOKEN"]);
 }
 
@@ -104,7 +110,10 @@ fn without_a_deadline_its_variable_is_empty_and_the_agents_own_settings_are_not_
     let env = variables(&place, "env-2");
     assert_eq!(env["WARRENER_DEADLINE"], "");
     assert_eq!(env["OF_THE_USER"], "stays");
-    assert!(!env.contains_key("WARRENER_TOKEN"), "the operator's token is not the program's");
+    assert!(
+        !env.contains_key("WARRENER_TOKEN"),
+        "the operator's token is not the program's"
+    );
     assert!(!env.contains_key("WARRENER_TIMERS__HELLO"));
 }
 

@@ -15,7 +15,11 @@ fn stdout_is_the_result_whole_or_its_last_line_or_as_text() {
         ("open", "echo talk; printf '{\"a\": 1}'", json!({ "a": 1 })),
         ("text", "echo hello", json!({ "text": "hello" })),
         ("number", "echo 7", json!({ "text": "7" })),
-        ("list-last", "echo talk; echo '[1]'", json!({ "text": "talk\n[1]" })),
+        (
+            "list-last",
+            "echo talk; echo '[1]'",
+            json!({ "text": "talk\n[1]" }),
+        ),
         ("nothing", "exit 0", json!({ "text": "" })),
     ];
     for (kind, script, _) in &cases {
@@ -53,7 +57,9 @@ fn what_is_not_utf_8_harms_nobody() {
     let err = http.submit(&json!({ "kind": "err" }));
     let task = http.ends(&err, "dead");
     assert_eq!(task["error"]["message"], "no \u{fffd} way");
-    until("the log", || http.log(&err).contains("no \u{fffd} way").then_some(()));
+    until("the log", || {
+        http.log(&err).contains("no \u{fffd} way").then_some(())
+    });
 }
 
 #[test]
@@ -100,9 +106,19 @@ fn exit_codes_are_classes_and_classes_are_ends() {
 #[test]
 fn an_error_on_descriptor_3_overrules_every_exit_code() {
     let place = Place::with("[retry.business]\nretries = 0");
-    place.write("limit.sh", r#"echo '{"error":{"class":"rate_limit","message":"slow down","retry_after_ms":120000}}' >&3; exit 0"#);
-    place.write("invalid.sh", r#"echo '{"error":{"class":"invalid","message":"bad row"}}' >&3; exit 75"#);
-    place.write("unknown.sh", r#"echo '{"error":{"class":"weird","message":"hm"}}' >&3; exit 75"#);
+    place.write(
+        "limit.sh",
+        r#"error='"class":"rate_limit","message":"slow down","retry_after_ms":120000'
+        echo "{\"error\":{$error}}" >&3; exit 0"#,
+    );
+    place.write(
+        "invalid.sh",
+        r#"echo '{"error":{"class":"invalid","message":"bad row"}}' >&3; exit 75"#,
+    );
+    place.write(
+        "unknown.sh",
+        r#"echo '{"error":{"class":"weird","message":"hm"}}' >&3; exit 75"#,
+    );
     place.write("nonsense.sh", "echo nonsense >&3; echo '{\"fine\":true}'");
     let _server = place.server();
     let http = place.http();
@@ -123,7 +139,9 @@ fn an_error_on_descriptor_3_overrules_every_exit_code() {
     let id = of("nonsense");
     let task = http.ends(&id, "succeeded");
     assert_eq!(task["output"], json!({ "fine": true }));
-    until("a note in the log", || http.log(&id).contains("nonsense").then_some(()));
+    until("a note in the log", || {
+        http.log(&id).contains("nonsense").then_some(())
+    });
 }
 
 #[test]
@@ -149,13 +167,18 @@ fn progress_and_log_are_seen_while_the_program_runs() {
         (log == "first words\n").then_some(())
     });
     let mut following = place.start("logs", &["task", "logs", "-F", &id]);
-    until("the first words", || following.out().contains("first words").then_some(()));
+    until("the first words", || {
+        following.out().contains("first words").then_some(())
+    });
     assert!(following.is_running());
     place.write("go", "");
     assert_eq!(following.ends(), Some(0), "{}", following.err());
     assert_eq!(following.out(), "first words\nlast words\n");
     http.ends(&id, "succeeded");
-    assert_eq!(place.call(&["task", "logs", &id, "--attempt", "2"]).fine(), "");
+    assert_eq!(
+        place.call(&["task", "logs", &id, "--attempt", "2"]).fine(),
+        ""
+    );
 }
 
 #[test]
@@ -206,19 +229,39 @@ fn an_output_over_its_limit_is_invalid_and_names_the_limit() {
 fn defect_18_no_error_is_too_strange_to_be_recorded() {
     let place = Place::new();
     place.write("silent.sh", "exit 3");
-    place.write("long.sh", "head -c 1000000 /dev/zero | tr '\\0' e >&2; exit 3");
-    place.write("control.sh", r"printf 'red \033[31m\001 alert\n' >&2; exit 3");
-    place.write("json.sh", r#"echo '{"error":null}' >&3; echo 'undefined' >&2; exit 3"#);
+    place.write(
+        "long.sh",
+        "head -c 1000000 /dev/zero | tr '\\0' e >&2; exit 3",
+    );
+    place.write(
+        "control.sh",
+        r"printf 'red \033[31m\001 alert\n' >&2; exit 3",
+    );
+    place.write(
+        "json.sh",
+        r#"echo '{"error":null}' >&3; echo 'undefined' >&2; exit 3"#,
+    );
     let _server = place.server();
     let http = place.http();
     let _agent = place.agent("ann", "", BY_KIND);
-    for kind in ["silent", "long", "control", "json", "there-is-no-such-script"] {
+    for kind in [
+        "silent",
+        "long",
+        "control",
+        "json",
+        "there-is-no-such-script",
+    ] {
         let id = http.submit(&json!({ "kind": kind }));
         let task = http.ends(&id, "failed");
         let message = task["error"]["message"].as_str().unwrap();
-        assert!(!message.is_empty() && message.len() <= 4 * 1024, "{message}");
+        assert!(
+            !message.is_empty() && message.len() <= 4 * 1024,
+            "{message}"
+        );
         assert_eq!(task["error"]["class"], "business");
-        let shown = place.call(&["task", "list", "-f", &format!("id:{id}")]).fine();
+        let shown = place
+            .call(&["task", "list", "-f", &format!("id:{id}")])
+            .fine();
         assert!(!shown.contains('\u{1b}'), "a terminal is not steered");
     }
 }

@@ -62,7 +62,10 @@ fn defect_11_a_second_signal_ends_an_agent_at_once_and_its_task_goes_to_another_
     let place = Place::new();
     let _server = place.server();
     let http = place.http();
-    let script = r#"trap '' TERM; echo "$WARRENER_ATTEMPT" >> "$WARRENER_AGENT_DIR/starts"; while :; do sleep 0.1; done"#;
+    let script = r#"
+        trap '' TERM
+        echo "$WARRENER_ATTEMPT" >> "$WARRENER_AGENT_DIR/starts"
+        while :; do sleep 0.1; done"#;
     let mut ann = place.agent("ann", "", script);
     let id = http.submit(&json!({ "kind": "work" }));
     place.said("starts");
@@ -91,9 +94,10 @@ fn defect_11_an_agent_without_a_server_ends_when_it_is_asked() {
     });
     ann.signal(Signal::TERM);
     assert_eq!(ann.ends(), Some(0), "{}", ann.err());
+    place.until_gone("warrener guard");
     // And one whose server never was.
     let mut bob = place.agent_alone("bob", "--server http://127.0.0.1:9", WAITS);
-    until("its guard", || place.runs("warrener guard").then_some(()));
+    place.until_runs("warrener guard");
     bob.signal(Signal::TERM);
     assert_eq!(bob.ends(), Some(0), "{}", bob.err());
 }
@@ -105,7 +109,9 @@ fn scenario_r_a_server_that_is_asked_to_end_under_load_loses_nothing() {
     let mut server = place.server_on(port);
     let http = place.http();
     let _ann = place.agent("ann", "--concurrency 2", "echo '{}'");
-    let requests: Vec<Value> = (0..60).map(|n| json!({ "kind": "work", "input": n })).collect();
+    let requests: Vec<Value> = (0..60)
+        .map(|n| json!({ "kind": "work", "input": n }))
+        .collect();
     let mut ids = http.batch(&requests);
     until("some work", || {
         let done = http.books()["states"]["succeeded"].as_u64()?;
@@ -143,7 +149,10 @@ fn scenario_r_a_server_that_is_asked_to_end_under_load_loses_nothing() {
     // An answer that got lost on its way may be one more.
     let accepted = books["accepted"].as_u64().unwrap();
     let known = ids.len() as u64;
-    assert!((known..=known + 1).contains(&accepted), "{accepted} of {known}");
+    assert!(
+        (known..=known + 1).contains(&accepted),
+        "{accepted} of {known}"
+    );
     assert_eq!(books["states"]["succeeded"], accepted);
 }
 
