@@ -291,6 +291,10 @@ async fn answer_claim(
             return ask(core, &moved.task, now).into_iter().collect();
         }
         (Moved::Yes(moved), None) => return core.letters(moved, "", now),
+        // Row 4 comes before every objection: the holder that repeats its claim gets its grant again.
+        (Moved::No { task, .. }, Some(_)) if holds(task, claim) => {
+            return ask(core, task, now).into_iter().collect();
+        }
         (Moved::No { refused, .. }, _) => reason(*refused).to_owned(),
         (Moved::Unknown, _) => "unknown".into(),
         // The claim's repeat is answered.
@@ -305,7 +309,12 @@ async fn answer_claim(
     vec![core.letter(&claim.who, &body, now)]
 }
 
-/// Row 5: the holder gets its grant again as a question.
+fn holds(task: &Task, claim: &Claim) -> bool {
+    let lease = task.life.lease.as_ref();
+    lease.is_some_and(|lease| lease.claim == claim.claim)
+}
+
+/// The holder gets its grant again: an answer to a repeated claim (row 4), or a question (row 5).
 fn ask(core: &Core, task: &Task, now: Timestamp) -> Option<Outgoing> {
     let lease = task.life.lease.as_ref()?;
     let who = Who {

@@ -181,6 +181,24 @@ proptest! {
     }
 
     #[test]
+    fn a_parked_task_goes_on_by_the_act_it_waits_for(
+        start in some_life(), policies in some_policies(), story in some_story()
+    ) {
+        play(start, &policies, &story, |before, event, step, _| {
+            if before.state == State::Parked && step.life.state != State::Parked {
+                let fits = match event {
+                    Event::Unpark(why) => before.parked == Some(*why),
+                    Event::Reject => before.parked == Some(Parked::Approval),
+                    Event::Cancel | Event::Due => step.life.state.is_final(),
+                    _ => false,
+                };
+                prop_assert!(fits, "{:?} by {event:?}", before.parked);
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
     fn no_task_leaves_its_wait_before_the_time(
         start in some_life(), policies in some_policies(), story in some_story()
     ) {

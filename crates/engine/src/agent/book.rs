@@ -15,6 +15,8 @@ pub(super) struct Entry {
     pub(super) offer: Offer,
     pub(super) redelivered: bool,
     pub(super) phase: Phase,
+    /// A claim of this run as started waits for its answer; it is said again then.
+    asking: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -86,6 +88,7 @@ impl Book {
             offer,
             redelivered,
             phase,
+            asking: None,
         };
         self.runs.insert(claim, entry);
         order
@@ -109,11 +112,15 @@ impl Book {
                 entry.phase = Phase::Running { grant };
                 Some(Order::Start { claim })
             }
-            // A grant for a run that goes on is a question.
-            Phase::Running { .. } | Phase::Over { .. } => Some(Order::Claim {
-                claim,
-                started: true,
-            }),
+            // The answer to a claim of ours; else it is a question, which a claim answers. Were every grant taken for
+            // a question, claim and grant would follow each other for ever.
+            Phase::Running { .. } | Phase::Over { .. } => match entry.asking.take() {
+                Some(_) => None,
+                None => {
+                    entry.asking = Some(now + clock.repeat);
+                    Some(Order::Claim { claim, started: true })
+                }
+            },
         }
     }
 
@@ -170,17 +177,20 @@ impl Book {
     pub(super) fn disconnected(&mut self) {
         self.runs
             .retain(|_, entry| !matches!(entry.phase, Phase::Claiming { .. }));
+        for entry in self.runs.values_mut() {
+            entry.asking = None;
+        }
     }
 
     /// The connection is back: every run that is not recorded is claimed as started.
-    pub(super) fn rejoined(&self) -> Vec<Order> {
-        self.runs
-            .keys()
-            .map(|claim| Order::Claim {
-                claim: *claim,
-                started: true,
-            })
-            .collect()
+    pub(super) fn rejoined(&mut self, now: Instant, clock: Clock) -> Vec<Order> {
+        let mut orders = vec![];
+        for (claim, entry) in &mut self.runs {
+            entry.asking = Some(now + clock.repeat);
+            let (claim, started) = (*claim, true);
+            orders.push(Order::Claim { claim, started });
+        }
+        orders
     }
 
     /// What is due to be said again.
@@ -201,6 +211,11 @@ impl Book {
                     orders.push(Order::Report { claim });
                 }
                 _ => {}
+            }
+            if entry.asking.is_some_and(|again| again <= now) {
+                entry.asking = Some(now + clock.repeat);
+                let started = true;
+                orders.push(Order::Claim { claim, started });
             }
         }
         orders
@@ -271,3 +286,6 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

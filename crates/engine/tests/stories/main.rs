@@ -1,6 +1,11 @@
 //! Stories of the engine on the memory broker and a SQLite store: one file a behaviour, each story told twice where it
 //! matters, once where the delivery is the claim (embedded) and once where agents claim offers (as on RabbitMQ).
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a story that fails at an unwrap says enough"
+)]
+
 mod harness;
 
 mod cancel;

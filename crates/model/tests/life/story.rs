@@ -45,7 +45,8 @@ pub(crate) enum Act {
     },
     Reassign(Party),
     Park(Parked),
-    Unpark,
+    /// The act that the task waits for, or another one.
+    Unpark(Option<Parked>),
     Reject,
     Discard,
 }
@@ -140,7 +141,7 @@ fn event(life: &Life, act: &Act) -> Event {
             to: party(life, *to).agent,
         },
         Act::Park(why) => Event::Park(*why),
-        Act::Unpark => Event::Unpark(life.parked.unwrap_or(Parked::Approval)),
+        Act::Unpark(why) => Event::Unpark(why.or(life.parked).unwrap_or(Parked::Approval)),
         Act::Reject => Event::Reject,
         Act::Discard => Event::Discard,
     }
@@ -212,7 +213,7 @@ fn some_act() -> impl Strategy<Value = Act> {
         3 => any::<bool>().prop_map(|anew| Act::Retry { anew }),
         1 => some_party().prop_map(Act::Reassign),
         1 => prop::sample::select(PARKED).prop_map(Act::Park),
-        2 => Just(Act::Unpark),
+        2 => prop::option::weighted(0.3, prop::sample::select(PARKED)).prop_map(Act::Unpark),
         1 => Just(Act::Reject),
         1 => Just(Act::Discard),
     ]

@@ -221,7 +221,7 @@ fn copies_take(life: &Life, event: &Event, at: &Context<'_>) -> Result<Step, Ref
 
 fn cancel_is_a_pause(life: &Life, event: &Event, at: &Context<'_>) -> Result<Step, Refused> {
     let mut step = apply(life, event, at)?;
-    if *event == Event::Cancel {
+    if *event == Event::Cancel && life.state == State::Running {
         step.life.state = State::Ready;
     }
     Ok(step)

@@ -233,7 +233,7 @@ impl World {
             ),
             Out::Word(seat, word) => self.tell(seat, word),
             // Unless somebody was quicker to retry it than the server to answer.
-            Out::Stopped => self.stopped = self.life.state == State::Cancelled,
+            Out::Stopped(replays) => self.stopped = self.life.replays == replays,
         }
     }
 }
@@ -282,7 +282,7 @@ fn answers(input: &Input, step: &Step) -> Vec<Out> {
     let granted = step.life.state == State::Running;
     match *input {
         Input::Offer => outs.push(Out::Offer(step.life.offer)),
-        Input::Cancel => outs.push(Out::Stopped),
+        Input::Cancel => outs.push(Out::Stopped(step.life.replays)),
         Input::Note(Note::Outcome { from, epoch, .. }) => {
             outs.push(Out::Word(from, Word::Recorded { epoch }));
         }

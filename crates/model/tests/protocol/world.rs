@@ -173,8 +173,8 @@ pub(crate) enum Input {
 pub(crate) enum Out {
     Offer(u64),
     Word(Seat, Word),
-    /// The answer to whoever cancelled.
-    Stopped,
+    /// The answer to whoever cancelled, and how often the task was retried by then.
+    Stopped(u32),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -353,7 +353,7 @@ impl World {
         match out {
             Out::Offer(_) => !server && !has(Fault::BrokerLost) && !has(Fault::Unconfirmed),
             Out::Word(seat, _) => !server && self.is_steady(seat.agent),
-            Out::Stopped => !server,
+            Out::Stopped(_) => !server,
         }
     }
 

@@ -79,7 +79,7 @@ impl Session {
         self.heart
             .set(|pulse| pulse.every = Duration::from_millis(welcome.heartbeat_ms.max(10)));
         tracing::info!(agent = %self.who.agent, instance = %self.who.instance, "joined");
-        for order in self.book.rejoined() {
+        for order in self.book.rejoined(Instant::now(), self.clock) {
             self.obey(order);
         }
     }

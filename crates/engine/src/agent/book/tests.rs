@@ -1,0 +1,150 @@
+//! What a book orders: each rule of protocol.md's paragraph **Agent**.
+
+use super::{Book, Clock, Order};
+use std::time::Duration;
+use tokio::time::Instant;
+use warrener_model::message::{Granted, Offer, Outcome, Status};
+use warrener_model::{AgentId, ClaimId, InstanceId, Json, TaskId, Timestamp};
+
+const CLOCK: Clock = Clock {
+    repeat: Duration::from_secs(2),
+    fresh: Duration::from_secs(10),
+    again: Duration::from_secs(10),
+};
+
+fn claim() -> ClaimId {
+    ClaimId::from_bytes([1; 16])
+}
+
+fn offer(grant: Option<Granted>) -> Offer {
+    Offer {
+        task_id: TaskId::from_bytes([2; 16]),
+        offer: 1,
+        kind: "work".parse().unwrap(),
+        lane: Default::default(),
+        priority: Default::default(),
+        title: String::new(),
+        description: String::new(),
+        input: Json::null(),
+        labels: Default::default(),
+        run_id: None,
+        step: None,
+        parent_id: None,
+        timeout_ms: None,
+        deadline: None,
+        created_at: Timestamp::default(),
+        max_attempts: 25,
+        grant,
+        task_token: None,
+    }
+}
+
+fn grant() -> Granted {
+    let (task_id, claim) = (TaskId::from_bytes([2; 16]), claim());
+    Granted { task_id, claim, attempt: 1, epoch: 1, lease_ms: 45_000, timeout_ms: None }
+}
+
+fn outcome() -> Outcome {
+    let agent_id = AgentId::new("a").unwrap();
+    let instance = InstanceId::random(1);
+    Outcome {
+        task_id: TaskId::from_bytes([2; 16]),
+        attempt: 1,
+        epoch: 1,
+        who: warrener_model::agent::WhoFields { agent_id, instance },
+        status: Status::Succeeded,
+        output: None,
+        error: None,
+        reason: None,
+        started_at: None,
+        finished_at: None,
+        usage: None,
+    }
+}
+
+fn ask(started: bool) -> Order {
+    Order::Claim { claim: claim(), started }
+}
+
+/// A book with one run that goes on.
+fn running(now: Instant) -> Book {
+    let mut book = Book::default();
+    let order = book.delivered(claim(), offer(Some(grant())), false, now, CLOCK);
+    assert_eq!(order, Order::Start { claim: claim() });
+    book
+}
+
+#[test]
+fn a_delivery_is_claimed_before_it_starts_and_again_until_it_is_answered() {
+    let now = Instant::now();
+    let mut book = Book::default();
+    assert_eq!(book.delivered(claim(), offer(None), false, now, CLOCK), ask(false));
+    assert_eq!(book.due(now + CLOCK.repeat, CLOCK), [ask(false)]);
+    let order = book.granted(grant(), now + CLOCK.repeat, CLOCK);
+    assert_eq!(order, Some(Order::Start { claim: claim() }));
+    assert!(book.due(now + CLOCK.repeat * 5, CLOCK).is_empty());
+}
+
+#[test]
+fn h26_a_grant_that_comes_late_is_claimed_again_and_not_started() {
+    let now = Instant::now();
+    let mut book = Book::default();
+    book.delivered(claim(), offer(None), false, now, CLOCK);
+    let late = now + CLOCK.fresh + Duration::from_secs(1);
+    assert_eq!(book.granted(grant(), late, CLOCK), Some(ask(false)));
+    let order = book.granted(grant(), late, CLOCK);
+    assert_eq!(order, Some(Order::Start { claim: claim() }));
+}
+
+#[test]
+fn a_question_is_answered_once_and_the_answer_to_it_is_no_question() {
+    let now = Instant::now();
+    let mut book = running(now);
+    assert_eq!(book.granted(grant(), now, CLOCK), Some(ask(true)), "a question");
+    assert_eq!(book.granted(grant(), now, CLOCK), None, "its answer");
+    assert!(book.due(now + CLOCK.repeat, CLOCK).is_empty(), "and then there is rest");
+}
+
+#[test]
+fn after_a_reconnect_every_run_is_claimed_as_started_until_it_is_answered() {
+    let now = Instant::now();
+    let mut book = running(now);
+    book.disconnected();
+    assert_eq!(book.rejoined(now, CLOCK), [ask(true)]);
+    assert_eq!(book.due(now + CLOCK.repeat, CLOCK), [ask(true)], "the answer was lost");
+    assert_eq!(book.granted(grant(), now + CLOCK.repeat, CLOCK), None);
+    assert!(book.due(now + CLOCK.repeat * 3, CLOCK).is_empty());
+}
+
+#[test]
+fn t6_what_has_not_started_is_dropped_with_the_connection_and_a_late_grant_for_it_ignored() {
+    let now = Instant::now();
+    let mut book = Book::default();
+    book.delivered(claim(), offer(None), false, now, CLOCK);
+    book.disconnected();
+    assert!(book.is_empty());
+    assert_eq!(book.granted(grant(), now, CLOCK), None);
+}
+
+#[test]
+fn t1_an_outcome_is_said_again_until_it_is_recorded() {
+    let now = Instant::now();
+    let mut book = running(now);
+    let report = Order::Report { claim: claim() };
+    assert_eq!(book.over(claim(), outcome(), now, CLOCK), Some(Order::Report { claim: claim() }));
+    assert_eq!(book.held().len(), 1, "it is still listed");
+    assert_eq!(book.due(now + CLOCK.again, CLOCK), [report]);
+    let dropped = book.recorded(grant().task_id, 1);
+    assert_eq!(dropped, Some(Order::Drop { claim: claim() }));
+    assert!(book.is_empty());
+}
+
+#[test]
+fn t4_a_run_that_is_revoked_stops_and_reports_nothing() {
+    let now = Instant::now();
+    let mut book = running(now);
+    let stop = Order::Stop { claim: claim() };
+    assert_eq!(book.revoked(grant().task_id, 2), None, "another grant is meant");
+    assert_eq!(book.revoked(grant().task_id, 1), Some(stop));
+    assert_eq!(book.over(claim(), outcome(), now, CLOCK), None);
+}
