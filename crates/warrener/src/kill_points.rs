@@ -1,15 +1,17 @@
-//! Named points at which this process ends itself with SIGKILL: for `cargo xtask torture` only, built with the feature
-//! `kill-points` and never in a release.
+//! Named points at which this process ends itself with SIGKILL, or stops itself with SIGSTOP: for `cargo xtask torture`
+//! only, built with the feature `kill-points` and never in a release.
 //!
 //! `WARRENER_KILL_AT=commit.started:after:3,publish.outcome:before:1` arms two points: the third time that a commit with
-//! a `started` row is done, and the first time that an outcome is about to be published. `WARRENER_KILL_LOG` names a
-//! file that gets one line about it just before. Without the first variable nothing is wrapped.
+//! a `started` row is done, and the first time that an outcome is about to be published. With `:stop` at its end the
+//! point stops the process until somebody lets it go on. `WARRENER_KILL_LOG` names a file that gets one line about it
+//! just before. Without the first variable nothing is wrapped.
 //!
 //! Points: `commit` and `commit.KIND` (the kind of its rows of history; `renewed` for moves without one), `publish` and
 //! `publish.TYPE`, `deliver.TYPE` (before and after it is handed to its reader), `settle.TYPE`, `ensure`, `subscribe`,
 //! `depth`, `health`, `tasks`, `query`, `events`, `now`, `purge`.
 
 use async_trait::async_trait;
+use rustix::process::{Signal, kill_process};
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,6 +42,7 @@ struct Armed {
     point: String,
     side: Side,
     left: AtomicU64,
+    stops: bool,
 }
 
 /// What the environment arms; read once.
@@ -62,6 +65,11 @@ fn read(text: &str) -> Vec<Armed> {
             point: point.into(),
             side,
             left: AtomicU64::new(nth.parse().ok().filter(|n| *n > 0)?),
+            stops: match parts.next() {
+                None => false,
+                Some("stop") => true,
+                Some(_) => return None,
+            },
         })
     });
     words.collect()
@@ -74,29 +82,33 @@ fn pass(side: Side, point: &str) {
     {
         // Below zero it wraps around: nobody passes so often.
         if armed.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            die(armed);
+            end(armed);
         }
     }
 }
 
-fn die(armed: &Armed) -> ! {
-    let side = if armed.side == Side::Before {
-        "before"
-    } else {
-        "after"
+fn end(armed: &Armed) {
+    let side = match armed.side {
+        Side::Before => "before",
+        Side::After => "after",
     };
+    let stop = if armed.stops { " stop" } else { "" };
     if let Some(path) = std::env::var_os("WARRENER_KILL_LOG") {
-        let line = format!("{} {}:{side}\n", std::process::id(), armed.point);
-        let file = std::fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path);
-        // One write: whole or not at all. Dying is what matters.
+        let line = format!("{} {}:{side}{stop}\n", std::process::id(), armed.point);
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.append(true).create(true).open(path);
+        // One write: whole or not at all. Ending is what matters.
         let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
     }
+    let own = rustix::process::getpid();
+    if armed.stops {
+        let _ = kill_process(own, Signal::STOP);
+        // Another thread may be the first to see the signal: this one must not get ahead of it.
+        std::thread::sleep(Duration::from_millis(20));
+        return;
+    }
     loop {
-        let _ =
-            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        let _ = kill_process(own, Signal::KILL);
     }
 }
 
@@ -290,25 +302,25 @@ mod tests {
 
     #[test]
     fn words_arm_points_and_nonsense_arms_none() {
-        let read =
-            read("commit.started:after:3,publish:before:1,commit:during:1,commit:after:0,commit,");
+        let read = read(
+            "commit.started:after:3,publish:before:1:stop,commit:during:1,commit:after:0,commit,",
+        );
         let seen: Vec<_> = read
             .iter()
-            .map(|armed| {
+            .map(|a| {
                 (
-                    armed.point.as_str(),
-                    armed.side,
-                    armed.left.load(Ordering::Relaxed),
+                    a.point.as_str(),
+                    a.side,
+                    a.left.load(Ordering::Relaxed),
+                    a.stops,
                 )
             })
             .collect();
-        assert_eq!(
-            seen,
-            [
-                ("commit.started", Side::After, 3),
-                ("publish", Side::Before, 1)
-            ]
-        );
+        let expect = [
+            ("commit.started", Side::After, 3, false),
+            ("publish", Side::Before, 1, true),
+        ];
+        assert_eq!(seen, expect);
     }
 
     #[test]

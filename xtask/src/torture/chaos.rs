@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 
 use super::diary::Fault;
-use super::fleet::{Member, Stage};
+use super::fleet::{Member, Spans, Stage};
 use super::points::{Deck, Role};
 use super::rows;
 
@@ -44,6 +44,12 @@ const ACTS: &[(Act, u32)] = &[
 ];
 /// Of those that come back by themselves, so many in a hundred are armed.
 const ARMED: u32 = 60;
+
+/// At the end of a run.
+const SOON: Spans = Spans {
+    down: Duration::ZERO,
+    stop: Duration::from_millis(100),
+};
 
 /// See the module.
 #[derive(Debug)]
@@ -127,12 +133,12 @@ impl<'a> Chaos<'a> {
                     // One that was stopped is asked once it goes on.
                     member.ask(stage);
                     member.retire();
-                    member.tick(stage, Duration::ZERO)?;
+                    member.tick(stage, SOON)?;
                     member.retire();
                     left += usize::from(!member.is_down());
                 }
                 if roles == Role::Agent {
-                    self.server.tick(&self.stage, Duration::ZERO)?;
+                    self.server.tick(&self.stage, SOON)?;
                 }
                 if left == 0 || Instant::now() > until {
                     break;
@@ -144,12 +150,19 @@ impl<'a> Chaos<'a> {
     }
 
     fn tick(&mut self, armed: u32) -> io::Result<()> {
-        let downs: Vec<Duration> = (0..=self.agents.len())
-            .map(|_| self.between(0, 500))
+        let spans: Vec<Spans> = (0..=self.agents.len())
+            .map(|n| Spans {
+                down: self.between(0, 500),
+                // An agent long enough to lose its leases, and to come back while they are new ones.
+                stop: match n {
+                    0 => self.between(100, 3_000),
+                    _ => self.between(1_400, 2_400),
+                },
+            })
             .collect();
         let members = [&mut self.server].into_iter().chain(&mut self.agents);
-        for (member, down) in members.zip(downs) {
-            member.tick(&self.stage, down)?;
+        for (member, spans) in members.zip(spans) {
+            member.tick(&self.stage, spans)?;
             if member.came_down() && self.rng.u32(0..100) < armed {
                 let deck = match member.role {
                     Role::Server => &mut self.server_deck,
@@ -167,7 +180,7 @@ impl<'a> Chaos<'a> {
             Act::Kill(role) | Act::Arm(role) | Act::Stop(role) | Act::Ask(role) => role,
         };
         let span = match (act, role) {
-            (Act::Stop(_), Role::Agent) => self.between(200, 4_000),
+            (Act::Stop(_), Role::Agent) => self.between(200, 3_500),
             (Act::Stop(_), Role::Server) => self.between(100, 3_000),
             (_, Role::Agent) => self.between(0, 500),
             // Half of the time at once.

@@ -17,8 +17,10 @@ pub(crate) enum Fault {
     Killed,
     /// It killed itself at this point.
     Point(String),
-    /// SIGSTOP, for so many milliseconds.
+    /// SIGSTOP at any moment, for so many milliseconds.
     Stopped(u64),
+    /// It stopped itself at this point, for so many milliseconds.
+    StoppedAt(String, u64),
     /// SIGTERM.
     Asked,
 }

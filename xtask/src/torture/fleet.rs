@@ -1,9 +1,8 @@
 //! One server and its agents as processes: starts them, breaks them, notices how they end, starts
 //! them again. Never two servers at once: the next one starts when the last one was waited for.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,10 +11,9 @@ use rustix::process::Signal;
 use super::child::{Child, Ending};
 use super::diary::{Diary, Fault};
 use super::ground::Ground;
+use super::launch;
 use super::points::{Point, Role};
 
-/// Programs that an agent runs at once.
-pub(crate) const SLOTS: u32 = 3;
 /// How long a process may take to end after SIGTERM: an agent's drain and its last words.
 const GOODBYE: Duration = Duration::from_secs(45);
 /// How long a process that is armed is given to come to its point.
@@ -23,13 +21,23 @@ const ARMED: Duration = Duration::from_secs(6);
 
 #[derive(Debug)]
 enum State {
-    Up(Child),
-    /// Until then.
-    Stopped(Child, Instant),
-    /// Told to go, at this time.
-    Leaving(Child, Instant),
+    Alive(Alive),
     /// Starts again then; never, without a time.
     Down(Option<Instant>),
+}
+
+#[derive(Debug)]
+struct Alive {
+    child: Child,
+    since: Instant,
+    /// Until then.
+    stopped: Option<Instant>,
+    /// Told to go, at this time.
+    leaving: Option<Instant>,
+    /// Where it will kill or stop itself.
+    armed: Option<Point>,
+    /// How long the file of deaths was when it started: what is beyond may be its own.
+    deaths: usize,
 }
 
 /// One process that is started again and again.
@@ -38,11 +46,9 @@ pub(crate) struct Member {
     pub(crate) role: Role,
     pub(crate) name: String,
     state: State,
-    armed: Option<Point>,
-    /// How long the file of deaths was when it started: what is beyond may be its own.
-    deaths: usize,
+    /// Of its next life.
+    point: Option<Point>,
     came_down: bool,
-    started: Instant,
 }
 
 /// What the members share.
@@ -54,26 +60,41 @@ pub(crate) struct Stage<'a> {
     pub(crate) lives: &'a AtomicU32,
 }
 
+/// How long a member that ends now stays away, and one that stops itself now stays stopped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spans {
+    pub(crate) down: Duration,
+    pub(crate) stop: Duration,
+}
+
 impl Member {
     pub(crate) fn new(role: Role, name: String) -> Member {
         Member {
             role,
             name,
             state: State::Down(Some(Instant::now())),
-            armed: None,
-            deaths: 0,
+            point: None,
             came_down: false,
-            started: Instant::now(),
         }
     }
 
+    /// It, if it is up and nothing has been done to it yet.
+    fn up(&mut self) -> Option<&mut Alive> {
+        match &mut self.state {
+            State::Alive(alive) if alive.is_whole() => Some(alive),
+            State::Alive(_) | State::Down(_) => None,
+        }
+    }
+
+    /// Whether it may be stopped.
     pub(crate) fn is_up(&self) -> bool {
-        matches!(self.state, State::Up(_))
+        matches!(&self.state, State::Alive(alive) if alive.is_whole())
     }
 
     /// Whether it may be killed: not while it is on its way to a point of its own.
     pub(crate) fn is_fair_game(&self) -> bool {
-        self.is_up() && (self.armed.is_none() || self.started.elapsed() > ARMED)
+        let on_its_way = |alive: &Alive| alive.armed.is_some() && alive.since.elapsed() < ARMED;
+        matches!(&self.state, State::Alive(alive) if alive.is_whole() && !on_its_way(alive))
     }
 
     pub(crate) fn is_down(&self) -> bool {
@@ -85,88 +106,43 @@ impl Member {
         std::mem::take(&mut self.came_down)
     }
 
-    /// Its next life ends at this point, if it comes to it.
+    /// Its next life comes to this point, if it lives long enough.
     pub(crate) fn arm(&mut self, point: Point) {
-        self.armed = Some(point);
+        self.point = Some(point);
     }
 
     /// `kill -9`; it starts again after a while.
     pub(crate) fn kill(&mut self, stage: &Stage<'_>, down: Duration) -> io::Result<()> {
-        let State::Up(child) = &mut self.state else {
+        let Some(alive) = self.up() else {
             return Ok(());
         };
-        // It may have come to its point this moment: then that is how it ended.
-        if child.ended()?.is_some() {
+        // It may have come to its point this moment: the next tick finds out.
+        if alive.child.ended()?.is_some() {
             return Ok(());
         }
-        child.kill()?;
-        let point = point_of(stage.ground, child.id(), self.deaths);
-        let fault = point.map_or(Fault::Killed, Fault::Point);
+        alive.child.kill()?;
+        let fault = alive.died_at(stage).map_or(Fault::Killed, Fault::Point);
         stage.diary.fault(self.role, &self.name, fault);
         self.down(down);
         Ok(())
     }
 
     pub(crate) fn stop(&mut self, stage: &Stage<'_>, span: Duration) {
-        self.state = match self.take() {
-            State::Up(child) => {
-                child.signal(Signal::STOP);
-                let ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-                stage.diary.fault(self.role, &self.name, Fault::Stopped(ms));
-                State::Stopped(child, Instant::now() + span)
-            }
-            other => other,
-        };
+        if let Some(alive) = self.up() {
+            alive.child.signal(Signal::STOP);
+            alive.stopped = Some(Instant::now() + span);
+            let fault = Fault::Stopped(millis(span));
+            stage.diary.fault(self.role, &self.name, fault);
+        }
     }
 
     /// SIGTERM.
     pub(crate) fn ask(&mut self, stage: &Stage<'_>) {
-        self.state = match self.take() {
-            State::Up(child) => {
-                child.signal(Signal::TERM);
-                stage.diary.say(&format!("{} is asked to end", self.name));
-                State::Leaving(child, Instant::now())
-            }
-            other => other,
-        };
-    }
-
-    /// What is due: goes on, starts again, is noticed to have ended.
-    pub(crate) fn tick(&mut self, stage: &Stage<'_>, down: Duration) -> io::Result<()> {
-        let (child, leaving) = match &mut self.state {
-            State::Up(child) => (child, None),
-            State::Leaving(child, since) => (child, Some(*since)),
-            State::Stopped(child, until) => {
-                if *until > Instant::now() {
-                    return Ok(());
-                }
-                child.signal(Signal::CONT);
-                stage.diary.back(&self.name, "goes on");
-                if let State::Stopped(child, _) = self.take() {
-                    self.state = State::Up(child);
-                }
-                return Ok(());
-            }
-            State::Down(Some(at)) if *at <= Instant::now() => return self.start(stage),
-            State::Down(_) => return Ok(()),
-        };
-        match child.ended()? {
-            Some(ending) => {
-                let id = child.id();
-                self.ended(stage, id, ending, leaving.is_some());
-                self.down(down);
-            }
-            None if leaving.is_some_and(|since| since.elapsed() > GOODBYE) => {
-                let name = &self.name;
-                let after = GOODBYE.as_secs();
-                let text = format!("{name} did not end {after} s after SIGTERM");
-                stage.diary.problem(text);
-                child.kill()?;
-                self.down(down);
-            }
-            None => {}
+        if let Some(alive) = self.up() {
+            alive.child.signal(Signal::TERM);
+            alive.leaving = Some(Instant::now());
+            stage.diary.say(&format!("{} is asked to end", self.name));
         }
-        Ok(())
     }
 
     /// From now on it does not start again.
@@ -176,108 +152,124 @@ impl Member {
         }
     }
 
-    fn ended(&mut self, stage: &Stage<'_>, id: u32, ending: Ending, leaving: bool) {
-        let point = point_of(stage.ground, id, self.deaths);
-        match (ending, point) {
+    /// What is due: goes on, starts again, is noticed to have ended or to have stopped itself.
+    pub(crate) fn tick(&mut self, stage: &Stage<'_>, spans: Spans) -> io::Result<()> {
+        let alive = match &mut self.state {
+            State::Alive(alive) => alive,
+            State::Down(Some(at)) if *at <= Instant::now() => return self.start(stage),
+            State::Down(_) => return Ok(()),
+        };
+        if let Some(until) = alive.stopped {
+            if until <= Instant::now() {
+                alive.child.signal(Signal::CONT);
+                alive.stopped = None;
+                stage.diary.back(&self.name, "goes on");
+            }
+            return Ok(());
+        }
+        if let Some(ending) = alive.child.ended()? {
+            self.ended(stage, ending);
+            self.down(spans.down);
+        } else if let Some(point) = alive.stopped_at(stage) {
+            alive.armed = None;
+            alive.stopped = Some(Instant::now() + spans.stop);
+            let fault = Fault::StoppedAt(point, millis(spans.stop));
+            stage.diary.fault(self.role, &self.name, fault);
+        } else if alive.leaving.is_some_and(|at| at.elapsed() > GOODBYE) {
+            let (name, after) = (&self.name, GOODBYE.as_secs());
+            let text = format!("{name} did not end {after} s after SIGTERM");
+            stage.diary.problem(text);
+            alive.child.kill()?;
+            self.down(spans.down);
+        }
+        Ok(())
+    }
+
+    fn ended(&mut self, stage: &Stage<'_>, ending: Ending) {
+        let State::Alive(alive) = &self.state else {
+            return;
+        };
+        let leaving = alive.leaving.is_some();
+        match (ending, alive.died_at(stage)) {
             (Ending::Signal(9), Some(point)) => {
-                stage
-                    .diary
-                    .fault(self.role, &self.name, Fault::Point(point));
+                let fault = Fault::Point(point);
+                stage.diary.fault(self.role, &self.name, fault);
             }
             (Ending::Code(0), None) if leaving => stage.diary.say(&format!("{} left", self.name)),
             (ending, _) => {
-                let how = if leaving {
-                    "after SIGTERM"
-                } else {
-                    "by itself"
+                let how = match leaving {
+                    true => "after SIGTERM",
+                    false => "by itself",
                 };
-                let text = format!("{} (pid {id}) ended {how}: {ending:?}", self.name);
+                let (name, id) = (&self.name, alive.child.id());
+                let text = format!("{name} (pid {id}) ended {how}: {ending:?}");
                 stage.diary.problem(text);
             }
         }
     }
 
-    fn take(&mut self) -> State {
-        std::mem::replace(&mut self.state, State::Down(None))
-    }
-
     fn down(&mut self, span: Duration) {
         self.state = State::Down(Some(Instant::now() + span));
-        self.armed = None;
         self.came_down = true;
     }
 
     fn start(&mut self, stage: &Stage<'_>) -> io::Result<()> {
-        let ground = stage.ground;
-        let mut command = Command::new(ground.xtask());
-        command
-            .arg("torture-child")
-            .arg("--")
-            .arg(ground.warrener());
-        command.args(self.arguments(ground));
-        command.current_dir(ground.path()).stdin(Stdio::null());
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("WARRENER_") {
-                command.env_remove(name);
-            }
-        }
-        if let Some(point) = &self.armed {
-            command.env("WARRENER_KILL_AT", point.word());
-            command.env("WARRENER_KILL_LOG", ground.deaths());
-        }
-        let log = ground.logs().join(format!("{}.log", self.name));
-        let log = OpenOptions::new().append(true).create(true).open(log)?;
-        command.stdout(log.try_clone()?).stderr(log);
         if self.role == Role::Server {
             stage.lives.fetch_add(1, Ordering::AcqRel);
         }
-        self.deaths = deaths(ground).len();
-        let child = Child::start(&mut command)?;
-        let point = self.armed.as_ref().map(Point::word).unwrap_or_default();
-        let (name, id) = (&self.name, child.id());
-        let how = format!("starts as {id} {point}");
-        stage.diary.back(name, &how);
-        self.started = Instant::now();
-        self.state = State::Up(child);
+        let armed = self.point.take();
+        let deaths = said(stage).len();
+        let child = launch::start(stage.ground, self.role, &self.name, armed.as_ref())?;
+        let word = armed.as_ref().map(Point::word).unwrap_or_default();
+        let how = format!("starts as {} {word}", child.id());
+        stage.diary.back(&self.name, &how);
+        self.state = State::Alive(Alive {
+            child,
+            since: Instant::now(),
+            stopped: None,
+            leaving: None,
+            armed,
+            deaths,
+        });
         Ok(())
     }
+}
 
-    fn arguments(&self, ground: &Ground) -> Vec<String> {
-        let text = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
-        let mut words: Vec<String> = match self.role {
-            Role::Server => ["server", "run", "--listen"].map(String::from).into(),
-            Role::Agent => ["agent", "run", "--name"].map(String::from).into(),
-        };
-        match self.role {
-            Role::Server => words.push(format!("127.0.0.1:{}", ground.port)),
-            Role::Agent => words.extend([
-                self.name.clone(),
-                "--concurrency".into(),
-                SLOTS.to_string(),
-                "--server".into(),
-                ground.url(),
-            ]),
+impl Alive {
+    fn is_whole(&self) -> bool {
+        self.stopped.is_none() && self.leaving.is_none()
+    }
+
+    /// The point at which it killed itself, if it did.
+    fn died_at(&self, stage: &Stage<'_>) -> Option<String> {
+        self.last_word(stage).filter(|word| !word.ends_with(STOP))
+    }
+
+    /// The point at which it stopped itself, if that is what it was armed for.
+    fn stopped_at(&self, stage: &Stage<'_>) -> Option<String> {
+        if !self.armed.as_ref().is_some_and(|point| point.stops) {
+            return None;
         }
-        words.extend(["--config".into(), text(ground.config())]);
-        words.extend(["--data-dir".into(), text(ground.data())]);
-        if self.role == Role::Agent {
-            let step = ["--".into(), text(ground.xtask()), "torture-step".into()];
-            words.extend(step);
-            words.push(text(ground.witness()));
-        }
-        words
+        self.last_word(stage)?.strip_suffix(STOP).map(String::from)
+    }
+
+    fn last_word(&self, stage: &Stage<'_>) -> Option<String> {
+        let said = said(stage);
+        let own = format!("{} ", self.child.id());
+        let mut lines = said.get(self.deaths..)?.lines().rev();
+        lines.find_map(|line| line.strip_prefix(&own).map(String::from))
     }
 }
 
-fn deaths(ground: &Ground) -> String {
-    // No file: nobody died at a point yet.
-    fs::read_to_string(ground.deaths()).unwrap_or_default()
+/// What follows the name of a point that stops a process.
+const STOP: &str = " stop";
+
+/// What all processes said at their points.
+fn said(stage: &Stage<'_>) -> String {
+    // No file: nobody has come to a point yet.
+    fs::read_to_string(stage.ground.deaths()).unwrap_or_default()
 }
 
-/// The point at which this process killed itself, if it says so beyond the first so many bytes.
-fn point_of(ground: &Ground, id: u32, from: usize) -> Option<String> {
-    let said = deaths(ground);
-    let mut lines = said.get(from..)?.lines().rev();
-    let own = format!("{id} ");
-    lines.find_map(|line| line.strip_prefix(&own).map(String::from))
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

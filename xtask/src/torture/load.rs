@@ -181,9 +181,10 @@ impl Load<'_> {
             3..=4 => Manner::CrashOnce,
             5..=6 => Manner::TimeoutOnce,
             7 => Manner::No,
-            8..=10 => {
-                // Longer than a lease: its heartbeats have to keep it.
-                ms = self.rng.u64(1_600..=2_500);
+            8..=15 => {
+                // As long as a lease and longer: heartbeats have to keep it, and a zombie finds its
+                // successor at work.
+                ms = self.rng.u64(800..=3_000);
                 Manner::Well
             }
             _ => Manner::Well,

@@ -1,5 +1,6 @@
-//! The named points at which a process can be told to die (see `warrener/src/kill_points.rs`), and
-//! the order in which they are tried: every one once before any comes again.
+//! The named points at which a process can be told to die, or to stop (see
+//! `warrener/src/kill_points.rs`), and the order in which they are tried: every one once before any
+//! comes again.
 
 use fastrand::Rng;
 
@@ -87,17 +88,22 @@ const AGENT: &[&str] = &[
 /// How late a point may come: the n-th time that it is passed.
 const LATEST: f64 = 200.0;
 
-/// A point, a side of it, and how often it is passed before.
+/// Of a hundred points so many stop the process, the others kill it.
+const STOPS: u32 = 35;
+
+/// A point, a side of it, how often it is passed before, and what happens there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Point {
     pub(crate) name: String,
     pub(crate) nth: u64,
+    pub(crate) stops: bool,
 }
 
 impl Point {
     /// As the environment of a process wants it.
     pub(crate) fn word(&self) -> String {
-        format!("{}:{}", self.name, self.nth)
+        let stop = if self.stops { ":stop" } else { "" };
+        format!("{}:{}{stop}", self.name, self.nth)
     }
 }
 
@@ -123,18 +129,23 @@ impl Deck {
         // middle of things, too.
         let nth = LATEST.powf(rng.f64().powi(2)).floor() as u64;
         let name = self.left.pop().unwrap_or_default();
-        Point { name, nth }
+        let stops = rng.u32(0..100) < STOPS;
+        Point { name, nth, stops }
     }
 }
 
-/// Every point of a process with each of its sides, as deaths are counted.
-pub(crate) fn names(role: Role) -> impl Iterator<Item = String> {
-    let points = match role {
+/// Every point of a process.
+pub(crate) fn of(role: Role) -> &'static [&'static str] {
+    match role {
         Role::Server => SERVER,
         Role::Agent => AGENT,
-    };
+    }
+}
+
+/// Every point with each of its sides.
+fn names(role: Role) -> impl Iterator<Item = String> {
     let both = |point: &&str| [format!("{point}:before"), format!("{point}:after")];
-    points.iter().flat_map(both)
+    of(role).iter().flat_map(both)
 }
 
 #[cfg(test)]

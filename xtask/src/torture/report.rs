@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::check::{Evidence, Finding};
 use super::diary::{Diary, Entry, Fault};
-use super::figures::{self, Spread};
+use super::figures;
 use super::points::{self, Role};
+use super::recovery::{self, Spread};
 use super::rows::Rows;
 
 /// Findings shown of one property, and tasks whose history is shown.
@@ -62,7 +63,7 @@ fn figures_table(run: &Run, evidence: &Evidence, diary: &Diary, faults: &[Entry]
     let extra = figures::extra_starts(rows, lines);
     let backs = diary.backs();
     let steals = figures::steals(rows, lines, &figures::Broken::new(faults, &backs));
-    let (any, quiet) = figures::recovery_of_runs(faults, lines);
+    let (any, alone) = recovery::of_runs(rows, faults, lines);
     let per_kills = extra as f64 * 1_000.0 / kills.max(1) as f64;
     let refused = |what: &str| -> u64 {
         let refusals = diary.refusals().into_iter();
@@ -88,7 +89,7 @@ fn figures_table(run: &Run, evidence: &Evidence, diary: &Diary, faults: &[Entry]
                 format!(
                     "{} x {} programs, {cores} cores",
                     run.agents,
-                    super::fleet::SLOTS
+                    super::launch::SLOTS
                 ),
             ),
             ("accepted".into(), evidence.accepted.len().to_string()),
@@ -104,11 +105,15 @@ fn figures_table(run: &Run, evidence: &Evidence, diary: &Diary, faults: &[Entry]
             ),
             ("kills".into(), kills.to_string()),
             (
-                "zombie outcomes refused (at least)".into(),
-                refused("outcome/").to_string(),
+                "outcomes refused (at least)".into(),
+                format!(
+                    "{} of runs that were over, {} of zombies",
+                    refused("outcome/") - refused("outcome/stale"),
+                    refused("outcome/stale")
+                ),
             ),
             (
-                "zombie heartbeats refused (at least)".into(),
+                "heartbeats of zombies refused (at least)".into(),
                 refused("heartbeat/").to_string(),
             ),
             (
@@ -119,15 +124,15 @@ fn figures_table(run: &Run, evidence: &Evidence, diary: &Diary, faults: &[Entry]
                 "leases taken from an agent that was fine".into(),
                 steals.to_string(),
             ),
-            ("run started again after".into(), spread(&any)),
-            ("the same, server not broken".into(), spread(&quiet)),
+            ("lost run started again after".into(), spread(&any)),
+            ("the same, server not broken".into(), spread(&alone)),
             (
                 "server answers again after".into(),
                 spread(&Spread::of(diary.outages())),
             ),
             (
                 "server starts work again after".into(),
-                spread(&figures::recovery_of_server(faults, lines)),
+                spread(&recovery::of_server(faults, lines)),
             ),
         ],
     )
@@ -160,7 +165,8 @@ fn faults_table(faults: &[Entry]) -> String {
         let what = match entry.fault {
             Fault::Killed => "SIGKILL at any moment",
             Fault::Point(_) => "SIGKILL at a named point",
-            Fault::Stopped(_) => "SIGSTOP, then SIGCONT",
+            Fault::Stopped(_) => "SIGSTOP at any moment, then SIGCONT",
+            Fault::StoppedAt(..) => "SIGSTOP at a named point, then SIGCONT",
             Fault::Asked => "SIGTERM",
         };
         *counts
@@ -174,28 +180,37 @@ fn faults_table(faults: &[Entry]) -> String {
 }
 
 fn points_table(faults: &[Entry]) -> String {
-    let mut text = String::from("| named point | before | after |\n|---|---|---|\n");
+    let mut text = String::from(
+        "| named point | killed before | killed after | stopped before | stopped after |\n\
+         |---|---|---|---|---|\n",
+    );
     for role in [Role::Server, Role::Agent] {
-        let mut counts: BTreeMap<String, usize> =
-            points::names(role).map(|name| (name, 0)).collect();
-        for entry in faults.iter().filter(|entry| entry.role == role) {
-            if let Fault::Point(name) = &entry.fault {
-                *counts.entry(name.clone()).or_default() += 1;
-            }
-        }
-        let mut sides: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        for (name, count) in &counts {
-            let (point, side) = name.rsplit_once(':').unwrap_or((name, ""));
-            let both = sides.entry(point).or_default();
-            let one = if side == "before" {
-                &mut both.0
-            } else {
-                &mut both.1
-            };
-            *one += count;
-        }
-        for (point, (before, after)) in sides {
-            let _ = writeln!(text, "| {} {point} | {before} | {after} |", role.as_str());
+        let own = faults.iter().filter(|entry| entry.role == role);
+        let hits: Vec<(&str, bool)> = own
+            .filter_map(|entry| match &entry.fault {
+                Fault::Point(name) => Some((name.as_str(), false)),
+                Fault::StoppedAt(name, _) => Some((name.as_str(), true)),
+                Fault::Killed | Fault::Stopped(_) | Fault::Asked => None,
+            })
+            .collect();
+        for point in points::of(role) {
+            let row = [
+                (false, "before"),
+                (false, "after"),
+                (true, "before"),
+                (true, "after"),
+            ];
+            let cells = row.map(|(stops, side)| {
+                let name = format!("{point}:{side}");
+                let hit = |hit: &&(&str, bool)| **hit == (name.as_str(), stops);
+                hits.iter().filter(hit).count().to_string()
+            });
+            let _ = writeln!(
+                text,
+                "| {} {point} | {} |",
+                role.as_str(),
+                cells.join(" | ")
+            );
         }
     }
     text + "\n"

@@ -1,7 +1,9 @@
 //! Messages with a time: dropped when nobody took them within it.
 
 use super::Harness;
-use super::talk::{depth_is, lane, next, note, offers, publish, read, send, take, to, who};
+use super::talk::{
+    depth_is, eventually, lane, next, note, offers, publish, read, send, take, to, who,
+};
 use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,12 +66,10 @@ pub async fn what_expires_makes_room<H: Harness>(h: H) {
     }
     sleep(SHORT * 2).await;
     // A back-end may take a moment to notice.
-    let mut receipt = publish(&server, &one, note(full)).await;
-    while receipt == Receipt::Full {
-        sleep(SHORT).await;
-        receipt = publish(&server, &one, note(full)).await;
-    }
-    assert_eq!(receipt, Receipt::Confirmed);
+    eventually("room", || async {
+        publish(&server, &one, note(full)).await == Receipt::Confirmed
+    })
+    .await;
     let mut reader = read(&server, &one, 1).await;
     assert_eq!(take(&mut reader).await, full);
 }

@@ -1,6 +1,6 @@
 //! From submission to start: retries with their delays, priorities, limits, deadlines.
 
-use crate::harness::{Place, until};
+use crate::harness::{Place, port, until};
 use crate::http::{Http, text};
 use serde_json::{Value, json};
 use warrener_model::Timestamp;
@@ -178,4 +178,24 @@ fn defect_22_without_a_deadline_a_task_waits_and_nothing_takes_it_away() {
     let task = place.http().task(&waits);
     assert_eq!(task["state"], "ready");
     assert_eq!(task["deadline"], Value::Null);
+}
+
+#[test]
+fn a_delay_is_kept_over_a_restart() {
+    let place = Place::new();
+    let port = port();
+    let server = place.server_on(port);
+    let _agent = place.agent("ann", "", "echo '{}'");
+    let id = place.run("task submit --kind work --delay 2s").word();
+    let task = place.http().task(&id);
+    assert_eq!(
+        (&task["state"], &task["waiting_for"]),
+        (&json!("scheduled"), &json!("not_before"))
+    );
+    server.kill_9();
+    let _server = place.server_on(port);
+    let http = place.http();
+    let done = http.ends(&id, "succeeded");
+    assert_eq!(done["not_before"], task["not_before"]);
+    assert!(time(&text(&done, "started_at")) >= time(&text(&done, "not_before")));
 }

@@ -92,6 +92,26 @@ fn a_drained_agent_finishes_takes_nothing_new_and_is_resumed() {
 }
 
 #[test]
+fn a_task_that_no_agent_can_do_is_reported_and_done_once_there_is_one() {
+    let place = Place::new();
+    let _server = place.server();
+    let http = place.http();
+    let by = |name| format!("echo '{{\"by\":\"{name}\"}}'");
+    let _ann = place.agent("ann", "--kind backend", &by("ann"));
+    let backend = http.submit(&json!({ "kind": "backend" }));
+    let frontend = http.submit(&json!({ "kind": "frontend" }));
+    assert_eq!(http.ends(&backend, "succeeded")["output"]["by"], "ann");
+    let task = http.task(&frontend);
+    assert_eq!(task["waiting_for"], "no_capable_agent");
+    let _bob = place.agent("bob", "--kind frontend", &by("bob"));
+    assert_eq!(http.ends(&frontend, "succeeded")["output"]["by"], "bob");
+    assert_eq!(
+        http.history(&frontend),
+        ["submitted", "started", "succeeded"]
+    );
+}
+
+#[test]
 fn a_task_is_moved_by_hand_to_the_agent_that_is_named() {
     let place = Place::new();
     let _server = place.server();

@@ -17,7 +17,7 @@
 //! | 10 | what cannot be read is taken for a critical task | `poison` | |
 //! | 11 | a shutdown that never ends, or runs work twice | `stopping`, `defects_a` | engine stories `work` |
 //! | 12 | failed tasks occupy their agent | `lanes_agents` | |
-//! | 13 | two agents of one name | `deaths` | engine stories `leases` |
+//! | 13 | two agents of one name | `deaths` | engine stories `lanes` |
 //! | 14 | long tasks delivered again | `deaths` | |
 //! | 15, 16, 17 | retries that multiply, dead that come back | `defects_b` | engine stories `retry` |
 //! | 18 | an error that breaks its own handling | `program_out` | |

@@ -148,19 +148,68 @@ fn a_given_folder_is_used_and_kept_and_words_that_name_files_still_do() {
 #[test]
 fn a_program_need_not_read_its_stdin() {
     let place = Place::new();
-    place.write("closes.sh", "exec <&-; sleep 0.1; echo '{\"closed\":true}'");
-    place.write("ignores.sh", "echo '{\"ignored\":true}'");
     let _server = place.server();
     let http = place.http();
-    let script = r#"case "$WARRENER_ATTEMPT" in 1) exec <&-;; esac; echo '{"fine":true}'"#;
-    let _agent = place.agent("ann", "", script);
+    let _one = place.agent("one", "--lane closes", "exec <&-; sleep 0.1; echo '{}'");
+    let _two = place.agent("two", "--lane ignores", "sleep 0.1; echo '{}'");
     // More than a pipe holds.
     let large = "x".repeat(200_000);
-    for _ in 0..3 {
-        let id = http.submit(&json!({ "kind": "work", "input": large }));
-        let task = http.ends(&id, "succeeded");
-        assert_eq!(task["output"], json!({ "fine": true }));
+    for lane in ["closes", "ignores"] {
+        let id = http.submit(&json!({ "kind": "work", "lane": lane, "input": large }));
+        assert_eq!(http.ends(&id, "succeeded")["attempt"], 1);
     }
+}
+
+#[test]
+fn an_agent_whose_command_cannot_be_started_does_not_start_and_fails_no_task() {
+    let place = Place::new();
+    place.write("plain.sh", "echo '{}'");
+    let _server = place.server();
+    let http = place.http();
+    let id = http.submit(&json!({ "kind": "work" }));
+    for (command, words) in [
+        ("-- ./nowhere.sh", "no such file"),
+        ("-- there-is-no-such-program", "PATH"),
+        ("-- ./plain.sh", "chmod +x"),
+        ("--cwd nowhere -- sh plain.sh", "no such folder"),
+    ] {
+        place
+            .run(&format!("agent run --name ann {command}"))
+            .fails(1, &["command_missing", words]);
+    }
+    assert_eq!(http.task(&id)["state"], "ready");
+    http.get("/api/v1/agents/ann").problem(404);
+}
+
+#[test]
+fn the_example_of_the_documents_works_as_it_stands() {
+    let page = include_str!("../../../../docs/agents.md");
+    let (_, example) = page.split_once("```sh\n").expect("an example");
+    let (example, _) = example.split_once("```").expect("its end");
+    let place = Place::new();
+    place.write("review.sh", example);
+    let _server = place.server();
+    let http = place.http();
+    let words = [
+        "agent",
+        "run",
+        "--name",
+        "reviewer",
+        "--lane",
+        "reviews",
+        "--",
+        "sh",
+        "review.sh",
+    ];
+    let _agent = place.start("reviewer", &words);
+    let request = json!({ "kind": "review", "lane": "reviews", "input": { "pr": 7 } });
+    let id = http.submit(&request);
+    let task = http.ends(&id, "succeeded");
+    assert_eq!(task["output"], json!({ "verdict": "fine" }));
+    until("its log", || {
+        let words = format!("working on {id}, attempt 1\n");
+        (http.log(&id) == words).then_some(())
+    });
 }
 
 /// What a token may read, as the status of the answer.

@@ -1,6 +1,6 @@
 //! Signals: an agent and a server that are asked to end, do; what they had is finished, given back, or found again.
 
-use crate::harness::{Place, port, until};
+use crate::harness::{PATIENCE, Place, port, until};
 use crate::http::text;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -55,6 +55,22 @@ fn scenario_r_what_is_not_done_at_the_deadline_is_given_back_uncounted() {
     // Although it may start only once: what was given back does not count.
     let _bob = place.agent("bob", "", "echo '{}'");
     http.ends(&id, "succeeded");
+}
+
+#[test]
+fn scenario_r_an_agent_that_cannot_finish_in_its_time_gives_its_task_back_by_itself() {
+    let place = Place::new();
+    let _server = place.server();
+    let http = place.http();
+    let mut ann = place.agent("ann", "", "exec sleep 7777");
+    let id = http.submit(&json!({ "kind": "work" }));
+    place.until_runs("sleep 7777");
+    ann.signal(Signal::TERM);
+    // It waits for its program as long as a pod may take to end, less what it needs for itself.
+    assert_eq!(ann.ends_within(3 * PATIENCE), Some(0), "{}", ann.err());
+    assert_eq!(http.history(&id), ["submitted", "started", "released"]);
+    place.until_gone("sleep 7777");
+    http.until_presence("ann", "left");
 }
 
 #[test]

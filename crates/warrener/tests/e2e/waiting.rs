@@ -1,6 +1,6 @@
 //! Exit codes of everything that waits: `task wait`, `submit --wait`, `task result`; and the forms of output.
 
-use crate::harness::{BY_KIND, Place, Process};
+use crate::harness::{BY_KIND, Place, Process, until};
 use serde_json::{Value, json};
 
 /// A place with a server and an agent that ends tasks as their kind says.
@@ -95,7 +95,7 @@ fn submit_with_wait_prints_the_end_and_exits_with_it() {
 }
 
 #[test]
-fn a_wait_that_takes_too_long_exits_with_124_and_the_task_goes_on() {
+fn a_wait_that_takes_too_long_or_is_interrupted_says_so_and_the_task_goes_on() {
     let (place, _server, _agent) = stage();
     let id = submit(&place, "hangs");
     place.http().until_state(&id, "running");
@@ -107,6 +107,12 @@ fn a_wait_that_takes_too_long_exits_with_124_and_the_task_goes_on() {
         let ran = place.run(&line).exits(124);
         assert!(ran.err.contains("wait_timeout"), "{line}: {ran:?}");
     }
+    let mut waiting = place.start("wait", &["task", "wait", "-v", &id]);
+    until("the wait", || {
+        waiting.err().contains("server:").then_some(())
+    });
+    waiting.signal(rustix::process::Signal::INT);
+    assert_eq!(waiting.ends(), Some(130), "{}", waiting.err());
     assert_eq!(place.http().task(&id)["state"], "running");
     // One of two is enough for --any; the other one is not waited for.
     let fine = submit(&place, "fine");

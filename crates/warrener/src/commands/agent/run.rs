@@ -6,12 +6,15 @@ use crate::commands::server::runtime;
 use crate::error::CliError;
 use crate::globals::Globals;
 use crate::{compose, connect, logging};
+use rustix::fs::{Access, access};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use warrener_engine::agent::Stopped;
 use warrener_model::name::Capability;
 
 pub(crate) fn run(args: &AgentRun, globals: &Globals) -> Result<(), CliError> {
     logging::start(globals.verbose, globals.output.quiet);
+    check_command(args)?;
     let setup = setup(args, globals)?;
     let stopped = runtime()?.block_on(agent_run::run(setup))?;
     match stopped {
@@ -79,4 +82,31 @@ fn work(config: &crate::config::Config) -> Result<std::path::PathBuf, CliError> 
         Some(Err(error)) => Err(CliError::new("data_dir_unusable", error.to_string())),
         None => Ok(std::env::temp_dir().join("warrener-work")),
     }
+}
+
+/// An agent whose command cannot be started would fail every task that it is given: it does not start either.
+fn check_command(args: &AgentRun) -> Result<(), CliError> {
+    let missing = |detail: String| Err(CliError::new("command_missing", detail));
+    let Some(word) = args.command.first() else {
+        return missing("there is no command behind --".into());
+    };
+    if let Some(cwd) = args.cwd.as_ref().filter(|cwd| !cwd.is_dir()) {
+        return missing(format!("--cwd {}: there is no such folder", cwd.display()));
+    }
+    let starts = |path: &Path| path.is_file() && access(path, Access::EXEC_OK).is_ok();
+    // As it will be looked for: a word with a slash names a file, any other is found on PATH.
+    if word.contains('/') {
+        let path = Path::new(word);
+        return match (path.is_file(), starts(path)) {
+            (_, true) => Ok(()),
+            (true, false) => missing(format!("{word} is not executable; try chmod +x {word}")),
+            (false, _) => missing(format!("{word}: there is no such file")),
+        };
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let mut places = std::env::split_paths(&folders).map(|folder: PathBuf| folder.join(word));
+    if places.any(|path| starts(&path)) {
+        return Ok(());
+    }
+    missing(format!("{word} is not on PATH"))
 }
