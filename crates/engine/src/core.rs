@@ -5,10 +5,11 @@ use crate::error::Result;
 use crate::grace::Waiting;
 use crate::options::Options;
 use crate::registry::Registry;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, Semaphore, mpsc};
+use warrener_backend::store::LaneSettings;
 use warrener_backend::{Broker, Store};
 use warrener_model::Timestamp;
 use warrener_model::id::{ClaimId, MessageId, TaskId};
@@ -33,17 +34,36 @@ pub(crate) struct Core {
     pub(crate) lag: Lag,
     graces: mpsc::Sender<Waiting>,
     refusals: Mutex<BTreeMap<String, u64>>,
-    paused: Mutex<std::collections::BTreeSet<Lane>>,
+    paused: Mutex<Paused>,
 }
 
 /// How far behind the recorder is: what a sweep must know before it calls anybody silent.
 #[derive(Debug, Default)]
 pub(crate) struct Lag {
-    /// Results taken from the inbox and not yet recorded.
-    pub(crate) in_hand: AtomicU64,
+    /// Results read and recorded (or rejected) since the start.
+    pub(crate) results_done: AtomicU64,
+    /// Presence read since the start.
+    pub(crate) presence_done: AtomicU64,
     /// The recorder and presence readers are subscribed.
     pub(crate) results_up: AtomicBool,
     pub(crate) presence_up: AtomicBool,
+}
+
+/// The lanes that are paused.
+#[derive(Debug, Default)]
+struct Paused {
+    lanes: BTreeSet<Lane>,
+    generation: u64,
+}
+
+impl Paused {
+    fn set(&mut self, lane: &Lane, paused: bool) {
+        if paused {
+            self.lanes.insert(lane.clone());
+        } else {
+            self.lanes.remove(lane);
+        }
+    }
 }
 
 impl Core {
@@ -118,18 +138,25 @@ impl Core {
     }
 
     pub(crate) fn is_paused(&self, lane: &Lane) -> bool {
-        self.paused
-            .lock()
-            .expect("a set does not panic")
-            .contains(lane)
+        self.paused.lock().expect("a set does not panic").lanes.contains(lane)
     }
 
     pub(crate) fn set_paused(&self, lane: &Lane, paused: bool) {
         let mut set = self.paused.lock().expect("a set does not panic");
-        if paused {
-            set.insert(lane.clone());
-        } else {
-            set.remove(lane);
+        set.generation += 1;
+        set.set(lane, paused);
+    }
+
+    /// How often somebody here paused or resumed a lane.
+    pub(crate) fn lanes_generation(&self) -> u64 {
+        self.paused.lock().expect("a set does not panic").generation
+    }
+
+    /// What the store says, unless somebody here changed it since the read began.
+    pub(crate) fn refresh_paused(&self, settings: &[LaneSettings], generation: u64) {
+        let mut set = self.paused.lock().expect("a set does not panic");
+        if set.generation == generation {
+            settings.iter().for_each(|lane| set.set(&lane.lane, lane.paused));
         }
     }
 

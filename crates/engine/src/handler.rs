@@ -309,7 +309,7 @@ fn failure(error: TaskError) -> Failure {
     }
 }
 
-fn crashed(panic: &(dyn std::any::Any + Send)) -> Failure {
+pub(crate) fn crashed(panic: &(dyn std::any::Any + Send)) -> Failure {
     let text = panic
         .downcast_ref::<&str>()
         .map(ToString::to_string)

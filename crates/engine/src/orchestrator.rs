@@ -181,7 +181,8 @@ async fn restore(core: &Arc<Core>) -> Result<()> {
         }
         core.registry.restore(agent);
     }
-    core.registry.resync(&core.store.held().await?);
+    let held = core.store.held().await?;
+    core.registry.resync(&held, core.registry.generation());
     let now = core.now().await?;
     for task in core.store.offered_before(now, usize::MAX >> 1).await? {
         core.registry.offered(&task.spec.lane, task.id, true);

@@ -3,7 +3,7 @@
 use crate::control::millis;
 use crate::core::Core;
 use crate::error::Result;
-use crate::grace::Waiting;
+use crate::grace::{Then, Waiting};
 use crate::transition::{Intent, Moved};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -59,6 +59,7 @@ async fn read(core: &Arc<Core>, presence: &mut warrener_backend::Subscription) {
         {
             batch.push(next);
         }
+        let count = batch.len() as u64;
         for delivery in batch {
             match take(core, &delivery).await {
                 Ok(()) => delivery.ack(),
@@ -74,6 +75,7 @@ async fn read(core: &Arc<Core>, presence: &mut warrener_backend::Subscription) {
                 }
             }
         }
+        core.lag.presence_done.fetch_add(count, Ordering::AcqRel);
     }
 }
 
@@ -162,7 +164,7 @@ async fn hello(core: &Arc<Core>, hello: Hello) -> Result<()> {
     }
     core.send(letters).await;
     // Runs of an earlier boot of this agent: their holder is gone, unless it shows itself within the grace.
-    abandon(core, |held| {
+    abandon(core, false, |held| {
         held.agent == who.agent && held.instance != who.instance
     })
     .await?;
@@ -293,19 +295,20 @@ pub(crate) async fn gone(core: &Arc<Core>, who: &Who, presence: Presence) -> Res
             .commit(vec![Change::from(Op::Agent(Box::new(agent)))])
             .await?;
     }
-    abandon(core, |held| held == who).await
+    let clean = presence == Presence::Left;
+    abandon(core, clean, |held| held == who).await
 }
 
-/// Starts the grace of every run whose holder is one of these.
-async fn abandon(core: &Arc<Core>, whose: impl Fn(&Who) -> bool) -> Result<()> {
+/// Starts the grace of every run whose holder is one of these; `clean` when it said goodbye, having reported all that
+/// it ran.
+async fn abandon(core: &Arc<Core>, clean: bool, whose: impl Fn(&Who) -> bool) -> Result<()> {
     for row in core.store.held().await? {
         if whose(&row.who) {
-            let waiting = Waiting {
-                task: row.task,
-                seen: row.lease_seq,
-                claim: None,
+            let then = match clean {
+                true => Then::Release { who: row.who, epoch: row.epoch },
+                false => Then::Lose,
             };
-            core.grace(waiting).await;
+            core.grace(Waiting { task: row.task, seen: row.lease_seq, then }).await;
         }
     }
     Ok(())

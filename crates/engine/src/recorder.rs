@@ -3,7 +3,7 @@
 use crate::control::by_agent;
 use crate::core::Core;
 use crate::error::Result;
-use crate::grace::Waiting;
+use crate::grace::{Then, Waiting};
 use crate::transition::{Intent, Moved};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -45,7 +45,6 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
                     () = stop.cancelled() => {}
                 }
                 core.lag.results_up.store(false, Ordering::Release);
-                core.lag.in_hand.store(0, Ordering::Release);
             }
             Err(error) => tracing::warn!(%error, "recorder waits for the broker"),
         }
@@ -64,9 +63,7 @@ async fn read(core: &Arc<Core>, results: &mut Subscription) {
         {
             batch.push(next);
         }
-        core.lag
-            .in_hand
-            .store(batch.len() as u64, Ordering::Release);
+        let count = batch.len() as u64;
         let mut items = vec![];
         let mut deliveries = vec![];
         for delivery in batch {
@@ -82,13 +79,27 @@ async fn read(core: &Arc<Core>, results: &mut Subscription) {
                 }
             }
         }
-        // The store may be away or full: nothing is acknowledged until it is recorded.
-        while let Err(error) = record(core, &items).await {
-            tracing::warn!(%error, "results wait for the store");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        persist(core, &items).await;
         deliveries.into_iter().for_each(Delivery::ack);
-        core.lag.in_hand.store(0, Ordering::Release);
+        core.lag.results_done.fetch_add(count, Ordering::AcqRel);
+    }
+}
+
+/// The store may be away or full: nothing is acknowledged until it is recorded. One result that cannot be written
+/// does not hold up those that can.
+async fn persist(core: &Arc<Core>, items: &[Item]) {
+    let Err(error) = record(core, items).await else { return };
+    tracing::warn!(%error, results = items.len(), "results wait for the store");
+    let mut open: Vec<&Item> = items.iter().collect();
+    while !open.is_empty() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let mut left = vec![];
+        for item in open {
+            if record(core, std::slice::from_ref(item)).await.is_err() {
+                left.push(item);
+            }
+        }
+        open = left;
     }
 }
 
@@ -207,7 +218,7 @@ fn ended(outcome: &Outcome) -> Intent {
     if let Some(reason) = &outcome.reason {
         detail.insert("reason".into(), clip(reason, 400).into());
     }
-    let released = matches!(ending, Ending::Released | Ending::Refused);
+    let released = matches!(ending, Ending::Released);
     let stored = (!released).then(|| stored(outcome, &ending));
     let event = Event::Outcome {
         who,
@@ -252,6 +263,9 @@ fn stored(outcome: &Outcome, ending: &Ending) -> Stored {
                         ().into(),
                     )
                 }
+                None if *ending == Ending::Refused => {
+                    (Class::Invalid, "an agent cannot run this kind".into(), ().into())
+                }
                 None => (Class::Business, "failed without a reason".into(), ().into()),
             };
             // The fingerprint needs the task's kind: the transition puts it in.
@@ -282,12 +296,8 @@ async fn answer_claim(
         (Moved::Yes(_), Some(objection)) => objection.into(),
         (Moved::Yes(moved), None) if moved.effects.contains(&Effect::Ask) => {
             let seen = moved.task.life.lease_seq;
-            core.grace(Waiting {
-                task,
-                seen,
-                claim: Some(claim.clone()),
-            })
-            .await;
+            let then = Then::Supersede(claim.clone());
+            core.grace(Waiting { task, seen, then }).await;
             return ask(core, &moved.task, now).into_iter().collect();
         }
         (Moved::Yes(moved), None) => return core.letters(moved, "", now),

@@ -21,6 +21,8 @@ struct Inner {
     holder: HashMap<TaskId, AgentId>,
     offered: HashMap<Lane, HashSet<TaskId>>,
     turn: u64,
+    /// Grows with every change of who holds what.
+    generation: u64,
 }
 
 #[derive(Debug)]
@@ -183,6 +185,7 @@ impl Registry {
     pub(crate) fn holds(&self, lease: &Lease, task: TaskId) {
         let mut inner = self.lock();
         inner.release(task);
+        inner.generation += 1;
         inner.holder.insert(task, lease.agent.clone());
         if let Some(live) = inner.agents.get_mut(&lease.agent) {
             live.holds.insert(task);
@@ -202,9 +205,17 @@ impl Registry {
         }
     }
 
-    /// Puts the view right: who holds what, by the store.
-    pub(crate) fn resync(&self, held: &[HeldLease]) {
+    /// How often the view of who holds what has changed.
+    pub(crate) fn generation(&self) -> u64 {
+        self.lock().generation
+    }
+
+    /// Puts the view right: who holds what, by the store; unless it changed since the read began.
+    pub(crate) fn resync(&self, held: &[HeldLease], generation: u64) {
         let mut inner = self.lock();
+        if inner.generation != generation {
+            return;
+        }
         let rows: HashMap<TaskId, AgentId> = held
             .iter()
             .map(|row| (row.task, row.who.agent.clone()))
@@ -298,6 +309,7 @@ impl Registry {
             })
             .map(|live| live.agent.card.who())?;
         inner.turn += 1;
+        inner.generation += 1;
         let turn = inner.turn;
         let live = inner
             .agents
@@ -338,6 +350,7 @@ impl Registry {
 
 impl Inner {
     fn release(&mut self, task: TaskId) {
+        self.generation += 1;
         if let Some(agent) = self.holder.remove(&task)
             && let Some(live) = self.agents.get_mut(&agent)
         {

@@ -65,7 +65,7 @@ async fn requeue(core: &Arc<Core>, rule: &AutoRequeue, now: Timestamp) -> Result
     let intents = dead
         .iter()
         .filter(|task| task.life.replays < rule.times)
-        .map(|task| Intent::new(task.id, Event::Retry { anew: true }, "rule:auto_requeue"));
+        .map(|task| Intent::new(task.id, Event::Requeue { anew: true }, "rule:auto_requeue"));
     core.transitions(intents.collect()).await?;
     Ok(())
 }

@@ -30,7 +30,11 @@ pub(crate) async fn run(orchestrator: Orchestrator, core: Arc<Core>, stop: Cance
                     () = stop.cancelled() => return,
                 };
                 let Some(delivery) = delivery else { break };
-                take(&orchestrator, &core, delivery).await;
+                tokio::select! {
+                    () = take(&orchestrator, &core, delivery) => {}
+                    // Dropped unsettled: it comes again.
+                    () = stop.cancelled() => return,
+                }
             },
             Err(error) => tracing::warn!(%error, "submissions wait for the broker"),
         }
@@ -60,16 +64,27 @@ async fn take(orchestrator: &Orchestrator, core: &Core, delivery: Delivery) {
             return;
         }
     };
-    match orchestrator.submit(submission, Some(key), &actor).await {
-        Ok(_) => delivery.ack(),
-        Err(crate::Error::Backend(error)) if error.is_passing() => {
-            tracing::warn!(%error, "a submission waits for the store");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            // Dropped unsettled: it comes again.
+    // Held until it is accepted or refused for good: a broker gives up on what is given back again and again.
+    loop {
+        match orchestrator.submit(submission.clone(), Some(key.clone()), &actor).await {
+            Ok(_) => return delivery.ack(),
+            Err(error) if passes(&error) => {
+                tracing::warn!(%error, "a submission waits");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Err(error) => {
+                core.refused("submit", error.code());
+                return delivery.reject(error.to_string());
+            }
         }
-        Err(error) => {
-            core.refused("submit", error.code());
-            delivery.reject(error.to_string());
-        }
+    }
+}
+
+/// Whether the same submission may be accepted later.
+fn passes(error: &crate::Error) -> bool {
+    match error {
+        crate::Error::Backend(error) => error.is_passing(),
+        crate::Error::Overloaded | crate::Error::Draining | crate::Error::Contended(_) => true,
+        _ => false,
     }
 }

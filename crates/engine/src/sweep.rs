@@ -3,7 +3,6 @@
 
 use crate::core::Core;
 use crate::error::Result;
-use crate::grace::caught_up;
 use crate::transition::{Intent, Moved};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,6 +22,8 @@ fn gap(lease: Duration) -> Duration {
     GAP.min(lease / 2)
 }
 
+/// Why a silent run is lost.
+const SILENT: &str = "no heartbeat for a lease";
 /// Offers given up in one go.
 const OFFERS: usize = 500;
 
@@ -93,13 +94,13 @@ async fn tick(core: &Arc<Core>, watch: &mut Watch) -> Result<()> {
         core.registry.forgive();
     }
     let well = caught_up_soon(core).await && core.broker.health().await == Health::Up;
+    let (view, lanes) = (core.registry.generation(), core.lanes_generation());
     let rows = core.store.held().await?;
     let now = core.now().await?;
     let silent = watch.look(Instant::now(), &rows, core.options.timers.lease, well);
-    core.registry.resync(&rows);
-    for lane in core.store.lanes().await? {
-        core.set_paused(&lane.lane, lane.paused);
-    }
+    core.registry.resync(&rows, view);
+    let settings = core.store.lanes().await?;
+    core.refresh_paused(&settings, lanes);
     core.ready.notify_one();
     if well {
         crate::presence::expire(core, now).await?;
@@ -109,7 +110,7 @@ async fn tick(core: &Arc<Core>, watch: &mut Watch) -> Result<()> {
     }
     let intents = silent
         .into_iter()
-        .map(|(task, seen)| Intent::new(task, Event::Lost { seen }, "server").detail(why()));
+        .map(|(task, seen)| Intent::new(task, Event::Lost { seen }, "server").lost(SILENT));
     let mut letters = vec![];
     for moved in core.transitions(intents.collect()).await? {
         if let Moved::Yes(moved) = moved {
@@ -120,22 +121,17 @@ async fn tick(core: &Arc<Core>, watch: &mut Watch) -> Result<()> {
     Ok(())
 }
 
-fn why() -> serde_json::Value {
-    serde_json::json!({ "reason": "no heartbeat for a lease" })
-}
-
-/// Under load the inbox is never empty at a given moment; what counts is that nothing waits longer than `caught_up`.
+/// Whether everything that is in the inboxes now is read within `caught_up`: then no result waits longer.
 async fn caught_up_soon(core: &Core) -> bool {
     let until = Instant::now() + core.options.timers.caught_up;
-    loop {
-        if caught_up(core).await {
-            return true;
-        }
+    let Some(mark) = core.mark().await else { return false };
+    while !core.passed(&mark) {
         if Instant::now() >= until {
             return false;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    true
 }
 
 /// Row 9: offers that nobody claimed.

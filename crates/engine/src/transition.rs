@@ -5,15 +5,15 @@
 
 use crate::core::Core;
 use crate::error::Result;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use warrener_backend::store::{Change, Committed, Ending, Move, Op};
 use warrener_model::event::NewEvent;
 use warrener_model::failure::fingerprint;
 use warrener_model::json::Json;
 use warrener_model::life::{Context, Effect, Event, Refused, Step, apply};
 use warrener_model::retry::{Overrides, Policies};
-use warrener_model::task::Task;
-use warrener_model::{AgentId, TaskId, Timestamp};
+use warrener_model::task::{Task, TaskError};
+use warrener_model::{AgentId, Class, TaskId, Timestamp};
 
 /// How often a decision is made again because somebody else moved the task meanwhile.
 const TRIES: usize = 12;
@@ -46,6 +46,14 @@ impl Intent {
 
     pub(crate) fn detail(self, detail: serde_json::Value) -> Self {
         Intent { detail, ..self }
+    }
+
+    /// The run is lost, for this reason.
+    pub(crate) fn lost(self, reason: &str) -> Self {
+        let (class, message, detail) = (Class::Lost, reason.to_owned(), serde_json::Value::Null);
+        let error = TaskError { class, message, detail, fingerprint: String::new() };
+        let words = serde_json::json!({ "class": "lost", "message": reason, "reason": reason });
+        self.ending(Ending { error: Some(error), ..Ending::default() }).detail(words)
     }
 
     pub(crate) fn ending(self, ending: Ending) -> Self {
@@ -90,11 +98,15 @@ impl Core {
     pub(crate) async fn transitions(&self, intents: Vec<Intent>) -> Result<Vec<Moved>> {
         let mut answers: Vec<Option<Moved>> = intents.iter().map(|_| None).collect();
         let mut open: Vec<usize> = (0..intents.len()).collect();
-        for _ in 0..TRIES {
-            if open.is_empty() {
-                break;
-            }
-            open = self.round(&intents, &open, &mut answers).await?;
+        let mut conflicts = 0;
+        while !open.is_empty() && conflicts < TRIES {
+            // Danger: a decision on a row that is not committed yet could be committed over somebody else's change. So a
+            // round decides once a task, and what else is meant for that task waits for the next round's read.
+            let (now, later) = once_a_task(&intents, open);
+            let again = self.round(&intents, &now, &mut answers).await?;
+            conflicts += usize::from(!again.is_empty());
+            open = again.into_iter().chain(later).collect();
+            open.sort_unstable();
         }
         Ok(answers
             .into_iter()
@@ -221,6 +233,12 @@ impl Core {
         }
         crate::control::log(moved);
     }
+}
+
+/// The first open intent of each task, and the others.
+fn once_a_task(intents: &[Intent], open: Vec<usize>) -> (Vec<usize>, Vec<usize>) {
+    let mut seen = HashSet::new();
+    open.into_iter().partition(|i| seen.insert(intents[*i].task))
 }
 
 /// The change of one step, and the task after it. `task` is moved on, so that a later intent on it builds on this one.

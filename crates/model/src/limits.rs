@@ -12,6 +12,8 @@ pub const INPUT_BYTES: usize = 256 * 1024;
 pub const OUTPUT_BYTES: usize = 1024 * 1024;
 /// Bytes of an error message: enough to name the cause; the rest belongs in the log.
 pub const ERROR_MESSAGE_BYTES: usize = 4 * 1024;
+/// Bytes of an error's detail as JSON: travels beside the message.
+pub const DETAIL_BYTES: usize = 64 * 1024;
 /// Labels of a task, and the characters of a key and a value: an index, not a payload.
 pub const LABELS: usize = 32;
 /// Characters of a label's key.

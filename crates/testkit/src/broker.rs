@@ -137,8 +137,11 @@ macro_rules! broker_suite {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
-                let harness = <$harness as $crate::broker::Harness>::start().await;
-                $crate::broker::$file::$case(harness).await;
+                $crate::broker::talk::whole(async {
+                    let harness = <$harness as $crate::broker::Harness>::start().await;
+                    $crate::broker::$file::$case(harness).await;
+                })
+                .await;
             }
         )*
     };

@@ -51,7 +51,8 @@ pub(crate) async fn run(setup: Setup) -> Result<Stopped, Problem> {
         token: setup.token.clone(),
         agent: Some(who),
         role: setup.role,
-        reconnect_max: setup.timers.hello.min(Duration::from_secs(5)),
+        // Well below the grace: a server that comes back must hear of our runs before it gives them away.
+        reconnect_max: setup.timers.hello.min(Duration::from_secs(1)),
         ..LinkOptions::default()
     })
     .map_err(|error| Problem::new("usage", error.to_string()))?;

@@ -214,8 +214,13 @@ impl Running {
         self.orchestrator.drain();
         self.stop.cancel();
         let ended = async {
-            let _ = self.http.await;
-            let _ = self.engine.await;
+            // What ended by itself was waited for already (see `failed`).
+            if !self.http.is_finished() {
+                let _ = self.http.await;
+            }
+            if !self.engine.is_finished() {
+                let _ = self.engine.await;
+            }
         };
         if tokio::time::timeout(PATIENCE * 2, ended).await.is_err() {
             tracing::warn!("some parts of the server did not end in time");

@@ -179,6 +179,10 @@ pub(super) async fn run(
             }
         }
         while session.runs.try_join_next().is_some() {}
+        if parts.try_join_next().is_some() {
+            let words = "a part of the agent ended that should not".into();
+            session.unwelcome = Some(Stopped::Unwelcome("internal".into(), words));
+        }
         if let Some(stopped) = session.is_over() {
             session.goodbye().await;
             return stopped;

@@ -62,7 +62,7 @@ impl Orchestrator {
     /// # Errors
     /// `Backend`; those before the error were moved.
     pub async fn requeue(&self, requeue: Requeue, actor: &str) -> Result<Requeued> {
-        let event = Event::Retry { anew: requeue.anew };
+        let event = Event::Requeue { anew: requeue.anew };
         self.move_dead(&requeue, &event, actor).await
     }
 

@@ -53,6 +53,14 @@ pub(super) fn retry(life: &Life, anew: bool, context: &Context<'_>) -> Result<St
     })
 }
 
+/// Row 14 for a dead letter.
+pub(super) fn requeue(life: &Life, anew: bool, context: &Context<'_>) -> Result<Step, Refused> {
+    match life.state {
+        State::Dead => retry(life, anew, context),
+        state => Err(Refused::Illegal(state)),
+    }
+}
+
 /// From now on this agent is preferred; a run elsewhere is taken back without being counted.
 pub(super) fn reassign(life: &Life, to: &AgentId, context: &Context<'_>) -> Result<Step, Refused> {
     if life.state.is_final() {
@@ -63,6 +71,7 @@ pub(super) fn reassign(life: &Life, to: &AgentId, context: &Context<'_>) -> Resu
     let mut effects = vec![];
     if let Some(who) = life.holder().filter(|who| who.agent != *to) {
         let reason = RevokeReason::Superseded;
+        life.avoid = Some(who.agent.clone());
         effects = vec![
             Effect::Revoke {
                 who,

@@ -103,6 +103,11 @@ pub enum Event {
         /// Whether the retries of each class start anew.
         anew: bool,
     },
+    /// The same for a dead letter only: what somebody cancelled meanwhile stays cancelled.
+    Requeue {
+        /// Whether the retries of each class start anew.
+        anew: bool,
+    },
     /// An operator wants another agent to do it.
     Reassign {
         /// Which one.

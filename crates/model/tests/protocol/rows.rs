@@ -81,7 +81,7 @@ fn name(event: &Event) -> &'static str {
         Event::Outcome { .. } => "outcome",
         Event::Due => "due",
         Event::Cancel => "cancel",
-        Event::Retry { .. } => "retry",
+        Event::Retry { .. } | Event::Requeue { .. } => "retry",
         Event::Reassign { .. } => "reassign",
         Event::DependenciesMet
         | Event::Park(_)

@@ -159,6 +159,13 @@ pub async fn until_over(subscription: &mut Subscription) {
     within("the end of a subscription", over).await;
 }
 
+/// A whole case: one that goes in circles fails by its name, too.
+pub async fn whole(case: impl Future<Output = ()>) {
+    if timeout(3 * HANG, case).await.is_err() {
+        panic!("the case never ended");
+    }
+}
+
 /// Waits for something that must come.
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     match timeout(HANG, future).await {

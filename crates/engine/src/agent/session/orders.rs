@@ -5,13 +5,17 @@ use crate::agent::book::{Order, Phase};
 use crate::agent::outbox::Letter;
 use crate::agent::signals::Signals;
 use crate::agent::{Ended, Run};
+use crate::handler::crashed;
+use crate::recorder::clip;
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::{Address, Inbox, Outgoing};
 use warrener_model::id::MessageId;
-use warrener_model::message::{Claim, Outcome, Status};
-use warrener_model::{ClaimId, Timestamp};
+use warrener_model::message::{Claim, Failure, Outcome, Status};
+use warrener_model::{Class, ClaimId, Timestamp, limits};
 
 impl Session {
     pub(super) fn stop(&mut self, task: warrener_model::TaskId, epoch: u64) {
@@ -90,7 +94,8 @@ impl Session {
                 }
             };
             let started = crate::clock::wall();
-            let end = executor.execute(run, signals.clone(), stop).await;
+            let end = AssertUnwindSafe(executor.execute(run, signals.clone(), stop)).catch_unwind();
+            let end = end.await.unwrap_or_else(|panic| Ended::Failed(crashed(&*panic)));
             signals.flush().await;
             drop(permit);
             // The session is gone only when the agent is.
@@ -127,6 +132,7 @@ impl Session {
     }
 
     pub(super) fn finish(&mut self, claim: ClaimId, outcome: Outcome) {
+        let outcome = bounded(outcome);
         if let Some(order) = self.book.over(claim, outcome, Instant::now(), self.clock) {
             self.obey(order);
         }
@@ -177,4 +183,24 @@ impl Session {
             delivery.ack();
         }
     }
+}
+
+/// An outcome that no broker would take is reported as what it is, instead of never.
+fn bounded(mut outcome: Outcome) -> Outcome {
+    let size = outcome.output.as_ref().map_or(0, |output| output.as_str().len());
+    if size > limits::OUTPUT_BYTES {
+        let message = format!("output of {size} bytes; the limit is {}", limits::OUTPUT_BYTES);
+        let (class, detail) = (Class::Invalid, serde_json::Value::Null);
+        outcome.status = Status::Failed;
+        outcome.output = None;
+        outcome.error = Some(Failure { class, message, detail, retry_after_ms: None });
+    }
+    if let Some(error) = &mut outcome.error {
+        error.message = clip(&error.message, limits::ERROR_MESSAGE_BYTES);
+        let size = error.detail.to_string().len();
+        if size > limits::DETAIL_BYTES {
+            error.detail = serde_json::json!({ "left_out_bytes": size });
+        }
+    }
+    outcome
 }

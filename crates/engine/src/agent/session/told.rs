@@ -76,6 +76,8 @@ impl Session {
             }
         }
         self.joined = true;
+        // The server says again whether to drain; a resume that was lost must not hold us up for ever.
+        self.draining = self.leaving.is_some();
         self.heart
             .set(|pulse| pulse.every = Duration::from_millis(welcome.heartbeat_ms.max(10)));
         tracing::info!(agent = %self.who.agent, instance = %self.who.instance, "joined");
