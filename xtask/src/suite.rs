@@ -56,8 +56,9 @@ pub(crate) const SUITES: &[Suite] = &[
 
 /// Suites for which "no test ran" is a failure: it would mean that tests were lost, not that
 /// there are none yet. A suite joins when its first tests do.
-pub(crate) const MUST_HAVE: &[&str] =
-    &["model", "backend", "sqlite", "engine", "link", "server", "warrener", "testkit", "xtask"];
+pub(crate) const MUST_HAVE: &[&str] = &[
+    "model", "backend", "sqlite", "engine", "link", "server", "warrener", "testkit", "xtask",
+];
 
 /// The suites named, in the table's order; all of them if none is named.
 pub(crate) fn chosen(names: &[String]) -> impl Iterator<Item = &'static Suite> {

@@ -28,31 +28,54 @@ async fn count(ctx: TaskContext, input: Input) -> Result<Report, TaskError> {
     if input.text.is_empty() {
         return Err(TaskError::invalid("there is nothing to count"));
     }
-    Ok(Report { words: input.text.split_whitespace().count() })
+    Ok(Report {
+        words: input.text.split_whitespace().count(),
+    })
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
-    let store: Arc<dyn Store> =
-        Arc::new(SqliteStore::open(warrener_sqlite::Options::new(folder.path()))?);
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(warrener_sqlite::Options::new(
+        folder.path(),
+    ))?);
     let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::default());
     let stop = CancellationToken::new();
     let mut scope = Scope::new(&stop);
-    let orchestrator =
-        Orchestrator::start(store.clone(), broker.clone(), Options::default(), &mut scope).await?;
+    let orchestrator = Orchestrator::start(
+        store.clone(),
+        broker.clone(),
+        Options::default(),
+        &mut scope,
+    )
+    .await?;
     let engine = tokio::spawn(scope.run(Duration::from_secs(5)));
 
-    let worker = Worker::builder(broker, "counter").handle("count", count)?.build();
+    let worker = Worker::builder(broker, "counter")
+        .handle("count", count)?
+        .build();
     let worker = tokio::spawn(worker.run(stop.clone()));
 
-    let request = r#"{"kind":"count","input":{"text":"every accepted task reaches a final state"}}"#;
+    let request =
+        r#"{"kind":"count","input":{"text":"every accepted task reaches a final state"}}"#;
     let request = Submission::read(request).map_err(|mistakes| format!("{mistakes:?}"))?;
-    let task = orchestrator.submit(request, None, "user:example").await?.view.task.id;
-    let (done, _) = orchestrator.wait(&[task], false, Duration::from_secs(10)).await?;
+    let task = orchestrator
+        .submit(request, None, "user:example")
+        .await?
+        .view
+        .task
+        .id;
+    let (done, _) = orchestrator
+        .wait(&[task], false, Duration::from_secs(10))
+        .await?;
     for view in done {
         let output = view.task.output.map(|output| output.as_str().to_owned());
-        println!("{} {}: {}", view.task.id, view.task.life.state, output.unwrap_or_default());
+        println!(
+            "{} {}: {}",
+            view.task.id,
+            view.task.life.state,
+            output.unwrap_or_default()
+        );
     }
 
     stop.cancel();

@@ -138,7 +138,11 @@ impl Core {
     }
 
     pub(crate) fn is_paused(&self, lane: &Lane) -> bool {
-        self.paused.lock().expect("a set does not panic").lanes.contains(lane)
+        self.paused
+            .lock()
+            .expect("a set does not panic")
+            .lanes
+            .contains(lane)
     }
 
     pub(crate) fn set_paused(&self, lane: &Lane, paused: bool) {
@@ -156,7 +160,9 @@ impl Core {
     pub(crate) fn refresh_paused(&self, settings: &[LaneSettings], generation: u64) {
         let mut set = self.paused.lock().expect("a set does not panic");
         if set.generation == generation {
-            settings.iter().for_each(|lane| set.set(&lane.lane, lane.paused));
+            settings
+                .iter()
+                .for_each(|lane| set.set(&lane.lane, lane.paused));
         }
     }
 

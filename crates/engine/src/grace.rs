@@ -80,12 +80,17 @@ pub(crate) async fn run(
         let away = last.elapsed().saturating_sub(TICK * 2);
         if !away.is_zero() {
             // This process was stopped: the holders had no chance to be heard meanwhile.
-            waits.values_mut().for_each(|wait| wait.until += away + grace);
+            waits
+                .values_mut()
+                .for_each(|wait| wait.until += away + grace);
         }
         last = Instant::now();
         let over = |wait: &Wait| wait.until <= last;
-        let due: Vec<(TaskId, u64)> =
-            waits.iter().filter(|(_, wait)| over(wait)).map(|(key, _)| *key).collect();
+        let due: Vec<(TaskId, u64)> = waits
+            .iter()
+            .filter(|(_, wait)| over(wait))
+            .map(|(key, _)| *key)
+            .collect();
         for key in due {
             if let Some(wait) = waits.get_mut(&key) {
                 if !ready(&core, wait).await {
@@ -149,13 +154,16 @@ impl Core {
 
 async fn end(core: &Arc<Core>, waiting: &Waiting) -> crate::error::Result<()> {
     let event = match &waiting.then {
-        Then::Supersede(claim) => {
-            Event::Supersede { claim: claim.clone(), seen: waiting.seen }
-        }
+        Then::Supersede(claim) => Event::Supersede {
+            claim: claim.clone(),
+            seen: waiting.seen,
+        },
         Then::Lose => Event::Lost { seen: waiting.seen },
-        Then::Release { who, epoch } => {
-            Event::Outcome { who: who.clone(), epoch: *epoch, ending: Ending::Released }
-        }
+        Then::Release { who, epoch } => Event::Outcome {
+            who: who.clone(),
+            epoch: *epoch,
+            ending: Ending::Released,
+        },
     };
     let intent = Intent::new(waiting.task, event, "server");
     let intent = match &waiting.then {

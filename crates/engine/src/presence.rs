@@ -305,10 +305,18 @@ async fn abandon(core: &Arc<Core>, clean: bool, whose: impl Fn(&Who) -> bool) ->
     for row in core.store.held().await? {
         if whose(&row.who) {
             let then = match clean {
-                true => Then::Release { who: row.who, epoch: row.epoch },
+                true => Then::Release {
+                    who: row.who,
+                    epoch: row.epoch,
+                },
                 false => Then::Lose,
             };
-            core.grace(Waiting { task: row.task, seen: row.lease_seq, then }).await;
+            core.grace(Waiting {
+                task: row.task,
+                seen: row.lease_seq,
+                then,
+            })
+            .await;
         }
     }
     Ok(())

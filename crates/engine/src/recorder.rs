@@ -88,7 +88,9 @@ async fn read(core: &Arc<Core>, results: &mut Subscription) {
 /// The store may be away or full: nothing is acknowledged until it is recorded. One result that cannot be written
 /// does not hold up those that can.
 async fn persist(core: &Arc<Core>, items: &[Item]) {
-    let Err(error) = record(core, items).await else { return };
+    let Err(error) = record(core, items).await else {
+        return;
+    };
     tracing::warn!(%error, results = items.len(), "results wait for the store");
     let mut open: Vec<&Item> = items.iter().collect();
     while !open.is_empty() {
@@ -263,9 +265,11 @@ fn stored(outcome: &Outcome, ending: &Ending) -> Stored {
                         ().into(),
                     )
                 }
-                None if *ending == Ending::Refused => {
-                    (Class::Invalid, "an agent cannot run this kind".into(), ().into())
-                }
+                None if *ending == Ending::Refused => (
+                    Class::Invalid,
+                    "an agent cannot run this kind".into(),
+                    ().into(),
+                ),
                 None => (Class::Business, "failed without a reason".into(), ().into()),
             };
             // The fingerprint needs the task's kind: the transition puts it in.

@@ -173,7 +173,9 @@ impl Registry {
     /// An operator's wish, once it is stored; outlives the agent's restarts.
     pub(crate) fn set_drain(&self, id: &AgentId, drain: bool) {
         let mut inner = self.lock();
-        let Some(live) = inner.agents.get_mut(id) else { return };
+        let Some(live) = inner.agents.get_mut(id) else {
+            return;
+        };
         live.agent.drain = drain;
         live.agent.presence = match (live.agent.presence, drain) {
             (Presence::Up, true) => Presence::Draining,

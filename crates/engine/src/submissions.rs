@@ -66,7 +66,10 @@ async fn take(orchestrator: &Orchestrator, core: &Core, delivery: Delivery) {
     };
     // Held until it is accepted or refused for good: a broker gives up on what is given back again and again.
     loop {
-        match orchestrator.submit(submission.clone(), Some(key.clone()), &actor).await {
+        match orchestrator
+            .submit(submission.clone(), Some(key.clone()), &actor)
+            .await
+        {
             Ok(_) => return delivery.ack(),
             Err(error) if passes(&error) => {
                 tracing::warn!(%error, "a submission waits");

@@ -124,7 +124,9 @@ async fn tick(core: &Arc<Core>, watch: &mut Watch) -> Result<()> {
 /// Whether everything that is in the inboxes now is read within `caught_up`: then no result waits longer.
 async fn caught_up_soon(core: &Core) -> bool {
     let until = Instant::now() + core.options.timers.caught_up;
-    let Some(mark) = core.mark().await else { return false };
+    let Some(mark) = core.mark().await else {
+        return false;
+    };
     while !core.passed(&mark) {
         if Instant::now() >= until {
             return false;

@@ -51,9 +51,18 @@ impl Intent {
     /// The run is lost, for this reason.
     pub(crate) fn lost(self, reason: &str) -> Self {
         let (class, message, detail) = (Class::Lost, reason.to_owned(), serde_json::Value::Null);
-        let error = TaskError { class, message, detail, fingerprint: String::new() };
+        let error = TaskError {
+            class,
+            message,
+            detail,
+            fingerprint: String::new(),
+        };
         let words = serde_json::json!({ "class": "lost", "message": reason, "reason": reason });
-        self.ending(Ending { error: Some(error), ..Ending::default() }).detail(words)
+        self.ending(Ending {
+            error: Some(error),
+            ..Ending::default()
+        })
+        .detail(words)
     }
 
     pub(crate) fn ending(self, ending: Ending) -> Self {
@@ -238,7 +247,8 @@ impl Core {
 /// The first open intent of each task, and the others.
 fn once_a_task(intents: &[Intent], open: Vec<usize>) -> (Vec<usize>, Vec<usize>) {
     let mut seen = HashSet::new();
-    open.into_iter().partition(|i| seen.insert(intents[*i].task))
+    open.into_iter()
+        .partition(|i| seen.insert(intents[*i].task))
 }
 
 /// The change of one step, and the task after it. `task` is moved on, so that a later intent on it builds on this one.

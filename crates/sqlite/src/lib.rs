@@ -205,7 +205,11 @@ impl Store for SqliteStore {
     async fn now(&self) -> Result<Timestamp> {
         self.open_still()?;
         let system = (self.clock)();
-        Ok(self.pace.lock().expect("a pace does not panic").now(system, Instant::now()))
+        Ok(self
+            .pace
+            .lock()
+            .expect("a pace does not panic")
+            .now(system, Instant::now()))
     }
 
     async fn purge(&self, purge: Purge) -> Result<usize> {

@@ -18,7 +18,10 @@ async fn a_clock_that_is_set_back_does_not_take_the_store_back_and_does_not_stop
     options.clock = Arc::new(move || Timestamp::from_millis(clock.load(Ordering::Relaxed)));
     let store = SqliteStore::open(options).unwrap();
     time.store(5_000_000, Ordering::Relaxed);
-    assert_eq!(store.now().await.unwrap(), Timestamp::from_millis(5_000_000));
+    assert_eq!(
+        store.now().await.unwrap(),
+        Timestamp::from_millis(5_000_000)
+    );
     time.store(2_000, Ordering::Relaxed);
     let back = store.now().await.unwrap();
     assert!(back >= Timestamp::from_millis(5_000_000));

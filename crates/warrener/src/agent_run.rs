@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use warrener_api::problem::Problem;
 use warrener_backend::Broker;
 use warrener_engine::agent::{CommandExecutor, Stopped};
@@ -34,11 +35,16 @@ pub(crate) struct Setup {
     /// Where work folders are made.
     pub(crate) work: PathBuf,
     pub(crate) timers: Timers,
+    /// Leave when stdin ends.
+    pub(crate) follow_stdin: bool,
 }
 
 /// Works until told to stop, then drains. Gives back how it ended.
 pub(crate) async fn run(setup: Setup) -> Result<Stopped, Problem> {
     let stop = shutdown::on_signal().map_err(|e| Problem::new("internal", e.to_string()))?;
+    if setup.follow_stdin {
+        follow_stdin(stop.clone()).map_err(|e| Problem::new("internal", e.to_string()))?;
+    }
     let instance = InstanceId::random(fastrand::u32(..));
     let who = Who {
         agent: setup.name.clone(),
@@ -105,6 +111,17 @@ pub(crate) async fn run(setup: Setup) -> Result<Stopped, Problem> {
     // What is left of it (nothing, after a clean end) is no reason to fail.
     let _ = std::fs::remove_dir_all(&work);
     Ok(stopped)
+}
+
+/// Asks for the end when stdin ends: its other end is held by the process that started this one.
+fn follow_stdin(stop: CancellationToken) -> std::io::Result<()> {
+    let thread = std::thread::Builder::new().name("parent".into());
+    thread.spawn(move || {
+        // Nothing is expected on it; an error is an end, too.
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        stop.cancel();
+    })?;
+    Ok(())
 }
 
 /// A process that outlives this one by a moment: whatever this agent started and did not end, it ends.

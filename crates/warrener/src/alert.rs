@@ -6,13 +6,13 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use warrener_engine::Alert;
 use warrener_engine::alert::AlertSink;
 
 /// Alerts waiting for the sink.
 const QUEUE: usize = 64;
-/// How long a webhook may take.
+/// How long a command or a webhook may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The sink of the configuration, if there is one.
@@ -68,11 +68,22 @@ fn run(words: &[String], body: &[u8]) -> Result<(), String> {
         // A command that does not read its input may still have done what it should.
         let _ = stdin.write_all(body);
     }
-    let status = child.wait().map_err(|e| e.to_string())?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("{program}: {status}"))
+    let until = Instant::now() + TIMEOUT;
+    loop {
+        match child.try_wait().map_err(|e| e.to_string())? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => return Err(format!("{program}: {status}")),
+            None if Instant::now() >= until => {
+                // It may have ended this moment; either way the next alert must not wait for it.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!(
+                    "{program}: did not end within {} s",
+                    TIMEOUT.as_secs()
+                ));
+            }
+            None => std::thread::sleep(Duration::from_millis(50)),
+        }
     }
 }
 

@@ -31,7 +31,9 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
         Command::DemoStep => return Ok(ExitCode::from(crate::demo::step())),
         Command::Guard { instance, folder } => {
             let guarded = crate::agent_run::be_guard(&instance, &folder);
-            return guarded.map(|()| ExitCode::SUCCESS).map_err(server::internal);
+            return guarded
+                .map(|()| ExitCode::SUCCESS)
+                .map_err(server::internal);
         }
         _ => {}
     }
@@ -50,7 +52,9 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
         Command::Spec(SpecVerb::Openapi) => spec::run(globals),
         Command::Demo(_) => demo::run(globals).map(Into::into),
         Command::Up(up) => up::run(&up, globals).map(|()| ExitCode::SUCCESS),
-        Command::Server(ServerVerb::Run(_)) => server::run(globals).map(|()| ExitCode::SUCCESS),
+        Command::Server(ServerVerb::Run(run)) => {
+            server::run(&run, globals).map(|()| ExitCode::SUCCESS)
+        }
         Command::Config(ConfigVerb::Schema)
         | Command::Completions { .. }
         | Command::Guard { .. }

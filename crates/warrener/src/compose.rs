@@ -163,7 +163,10 @@ pub(crate) async fn start(setup: ServerSetup) -> Result<Running, Problem> {
     let store: Arc<dyn Store> = Arc::new(store);
     let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::default());
     #[cfg(feature = "kill-points")]
-    let (store, broker) = (crate::kill_points::store(store), crate::kill_points::broker(broker));
+    let (store, broker) = (
+        crate::kill_points::store(store),
+        crate::kill_points::broker(broker),
+    );
     let listener = TcpListener::bind(setup.listen).await.map_err(|error| {
         let detail = format!("cannot listen on {}: {error}", setup.listen);
         Problem::new("usage", detail).hint("choose another with --listen 127.0.0.1:PORT")

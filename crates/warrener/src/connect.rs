@@ -103,7 +103,11 @@ pub(crate) fn find(
         timeout,
     };
     let client = Client::new(options).map_err(|error| CliError::of_client(error, &found))?;
-    Ok(Server { client, found, token })
+    Ok(Server {
+        client,
+        found,
+        token,
+    })
 }
 
 fn server_file(dir: &Path) -> Result<Option<ServerFile>, CliError> {

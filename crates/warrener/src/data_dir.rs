@@ -4,7 +4,7 @@
 use crate::connect::{SERVER_FILE, ServerFile, TOKEN_FILE};
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use warrener_api::problem::Problem;
 
@@ -28,6 +28,7 @@ impl DataDir {
                 .create(path)
                 .map_err(|e| failed(path, e))?;
         }
+        own(path)?;
         let ignore = path.join(".gitignore");
         if !ignore.exists() {
             fs::write(&ignore, "*\n").map_err(|e| failed(&ignore, e))?;
@@ -109,11 +110,29 @@ impl Drop for Announced {
     }
 }
 
+/// A folder that others own, or may write to, could hold a token that others know.
+fn own(path: &Path) -> Result<(), Problem> {
+    let meta = fs::metadata(path).map_err(|error| unusable(path, &error))?;
+    let whose =
+        (meta.uid() != rustix::process::geteuid().as_raw()).then_some("belongs to another user");
+    let open = (meta.mode() & 0o022 != 0).then_some("may be written to by other users");
+    match whose.or(open) {
+        None => Ok(()),
+        Some(what) => {
+            let hint = format!(
+                "make it yours alone (chmod 700 {0}), or name another with --data-dir",
+                path.display()
+            );
+            Err(Problem::new("data_dir_unusable", format!("{} {what}", path.display())).hint(hint))
+        }
+    }
+}
+
 /// Written beside it, then renamed: a reader sees the old or the new content, never a part.
 fn write_private(file: &Path, content: &[u8]) -> io::Result<()> {
-    let beside = file.with_extension(format!("new-{}", std::process::id()));
+    let beside = file.with_extension(format!("new-{}", uuid::Uuid::new_v4().simple()));
     let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
+    options.write(true).create_new(true).mode(0o600);
     let written = options.open(&beside).and_then(|mut out| {
         out.write_all(content)?;
         out.sync_all()

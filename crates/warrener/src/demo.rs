@@ -15,6 +15,7 @@ use crate::data_dir::DataDir;
 use crate::error::CliError;
 use crate::output::Output;
 use serde_json::{Value, json};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use story::Story;
@@ -187,9 +188,13 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Result<Self, CliError> {
-        let name = format!("warrener-demo-{}", std::process::id());
+        let name = format!("warrener-demo-{}", uuid::Uuid::new_v4().simple());
         let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).map_err(internal)?;
+        // Made by us and nobody else, or not at all.
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&path)
+            .map_err(internal)?;
         Ok(Folder(path))
     }
 }

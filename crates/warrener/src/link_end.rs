@@ -41,13 +41,20 @@ impl link::LinkEnd for LinkEnd {
     async fn serve(&self, socket: LinkSocket, ask: LinkAsk, stop: CancellationToken) {
         let Ok(ask) = read(&ask) else { return };
         let agent = ask.who.as_ref().map(|who| who.agent.to_string());
-        let peer = Peer { who: ask.who, role: ask.role, token: "data folder".into() };
+        let peer = Peer {
+            who: ask.who,
+            role: ask.role,
+            token: "data folder".into(),
+        };
         let broken = |error: LinkBroken| SocketError(error.0);
         let socket = socket
             .map(move |frame| frame.map(inward).map_err(broken))
             .sink_map_err(broken)
             .with(|frame| future::ready(Ok::<_, SocketError>(outward(frame))));
-        let options = ServeOptions { stop, ..ServeOptions::default() };
+        let options = ServeOptions {
+            stop,
+            ..ServeOptions::default()
+        };
         let end = serve_link(socket, self.broker.clone(), peer, options).await;
         tracing::debug!(agent, %end, "link ended");
     }

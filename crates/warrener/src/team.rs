@@ -62,6 +62,8 @@ async fn member(base: Base, agent: AgentConfig, stop: CancellationToken) {
 
 /// Waits for the end of one process; when told to stop, asks it to drain and waits for that.
 async fn watch(mut child: Child, agent: &AgentConfig, stop: &CancellationToken) {
+    // Held open as long as we live: its end tells the agent that we are gone. Waiting would close it.
+    let _pipe = child.stdin.take();
     tokio::select! {
         status = child.wait() => {
             tracing::info!(agent = %agent.name, status = ?status.ok(), "agent process ended");
@@ -82,7 +84,7 @@ async fn watch(mut child: Child, agent: &AgentConfig, stop: &CancellationToken) 
 }
 
 fn command(base: &Base, agent: &AgentConfig) -> Command {
-    let mut words: Vec<OsString> = vec!["agent".into(), "run".into()];
+    let mut words: Vec<OsString> = vec!["agent".into(), "run".into(), "--follow-stdin".into()];
     let mut say = |flag: &str, value: OsString| words.extend([flag.into(), value]);
     say("--server", base.server.clone().into());
     say("--data-dir", base.data_dir.clone().into());
@@ -110,7 +112,7 @@ fn command(base: &Base, agent: &AgentConfig) -> Command {
     command
         .args(words)
         .current_dir(&base.folder)
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .kill_on_drop(true);
     command
 }

@@ -73,7 +73,8 @@ fn ask(file: &Path, commands: &[String]) -> Result<bool, CliError> {
     }
     let mut text = format!("{} is new here. It would run:\n", file.display());
     for command in commands {
-        text.push_str(&format!("  {command}\n"));
+        // Escaped: a terminal must show what would run, not what the file wants it to show.
+        text.push_str(&format!("  {}\n", command.escape_debug()));
     }
     text.push_str("Run these commands? [y/N] ");
     let failed = |e: io::Error| CliError::new("output_failed", e.to_string());

@@ -118,7 +118,10 @@ impl Book {
                 Some(_) => None,
                 None => {
                     entry.asking = Some(now + clock.repeat);
-                    Some(Order::Claim { claim, started: true })
+                    Some(Order::Claim {
+                        claim,
+                        started: true,
+                    })
                 }
             },
         }

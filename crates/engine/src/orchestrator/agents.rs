@@ -4,6 +4,7 @@ use super::Orchestrator;
 use crate::error::{Error, Result};
 use crate::registry::AgentView;
 use std::time::Duration;
+use warrener_backend::Receipt;
 use warrener_backend::store::{Change, Op};
 use warrener_model::AgentId;
 use warrener_model::message::{Drain, Resume};
@@ -53,11 +54,7 @@ impl Orchestrator {
     pub async fn resume_agent(&self, id: &AgentId, reason: Option<String>) -> Result<AgentView> {
         let reason = reason.unwrap_or_else(|| "an operator resumed this agent".into());
         self.set_drain(id, false).await?;
-        self.tell(
-            id,
-            &Resume { reason },
-        )
-        .await?;
+        self.tell(id, &Resume { reason }).await?;
         self.core.ready.notify_one();
         self.agent(id)
     }
@@ -74,33 +71,46 @@ impl Orchestrator {
     ) -> Result<AgentView> {
         let deadline = Some(self.core.now().await?.plus(within));
         let reason = reason.unwrap_or_else(|| "an operator stopped this agent".into());
-        self.tell(
-            id,
-            &Drain {
-                deadline,
-                reason,
-                stay: false,
-            },
-        )
-        .await?;
+        let told = self
+            .tell(
+                id,
+                &Drain {
+                    deadline,
+                    reason,
+                    stay: false,
+                },
+            )
+            .await?;
+        if !told {
+            let what = "connected agent";
+            return Err(Error::NotFound {
+                what,
+                id: id.to_string(),
+            });
+        }
         self.agent(id)
     }
 
     /// Durable first: a wish that is only in memory would be gone with the process.
     async fn set_drain(&self, id: &AgentId, drain: bool) -> Result<()> {
-        let agent = warrener_model::agent::Agent { drain, ..self.agent(id)?.agent };
+        let agent = warrener_model::agent::Agent {
+            drain,
+            ..self.agent(id)?.agent
+        };
         let change = Change::from(Op::Agent(Box::new(agent)));
         self.core.store.commit(vec![change]).await?;
         self.core.registry.set_drain(id, drain);
         Ok(())
     }
 
-    async fn tell<B: warrener_model::message::Body>(&self, id: &AgentId, body: &B) -> Result<()> {
+    /// Says something to an agent; whether it can have heard it.
+    async fn tell<B: warrener_model::message::Body>(&self, id: &AgentId, body: &B) -> Result<bool> {
         let who = self.agent(id)?.agent.card.who();
         let now = self.core.now().await?;
-        self.core
+        let receipts = self
+            .core
             .send(vec![self.core.letter(&who, body, now)])
             .await;
-        Ok(())
+        Ok(receipts.first() == Some(&Receipt::Confirmed))
     }
 }

@@ -28,7 +28,11 @@ async fn h9_a_clock_that_jumps_takes_no_lease() {
             world.skew.store(jump, Ordering::SeqCst);
             let life = world.end(id).await.task.life;
             assert_eq!(life.state, State::Succeeded, "{mode:?} {jump}");
-            assert_eq!((life.losses, starts.load(Ordering::SeqCst)), (0, 1), "{mode:?} {jump}");
+            assert_eq!(
+                (life.losses, starts.load(Ordering::SeqCst)),
+                (0, 1),
+                "{mode:?} {jump}"
+            );
         }
     }
 }
@@ -38,13 +42,21 @@ async fn a_clock_that_is_set_back_holds_up_no_retry() {
     for mode in MODES {
         let world = World::new(mode).await;
         let _agent = world.agent("a", 1, |ctx, input| async move {
-            if ctx.attempt() < 3 { Err(TaskError::network("no route")) } else { Ok(input) }
+            if ctx.attempt() < 3 {
+                Err(TaskError::network("no route"))
+            } else {
+                Ok(input)
+            }
         });
         world.skew.store(-24 * HOUR, Ordering::SeqCst);
         let text = r#"{"kind":"work","retry":{"network":{"base_ms":50,"jitter":"none"}}}"#;
         let id = world.submit(text).await;
         let life = world.end(id).await.task.life;
-        assert_eq!((life.state, life.attempt), (State::Succeeded, 3), "{mode:?}");
+        assert_eq!(
+            (life.state, life.attempt),
+            (State::Succeeded, 3),
+            "{mode:?}"
+        );
     }
 }
 

@@ -17,7 +17,9 @@ fn all(dry_run: bool) -> Requeue {
         limit: 100,
         rate: None,
         anew: true,
-        dry_run, reason: None }
+        dry_run,
+        reason: None,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

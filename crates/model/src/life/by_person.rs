@@ -107,11 +107,7 @@ pub(super) fn park(life: &Life, why: Parked, context: &Context<'_>) -> Result<St
 }
 
 /// The act that it waited for; its time may still be ahead.
-pub(super) fn unpark(
-    life: &Life,
-    why: Parked,
-    context: &Context<'_>,
-) -> Result<Step, Refused> {
+pub(super) fn unpark(life: &Life, why: Parked, context: &Context<'_>) -> Result<Step, Refused> {
     parked(life, why)?;
     let mut life = life.clone();
     if life.not_before.is_some_and(|at| at > context.now) {
@@ -148,7 +144,12 @@ pub(super) fn discard(life: &Life, context: &Context<'_>) -> Result<Step, Refuse
     }
     let mut life = life.clone();
     life.dead_reason = None;
-    Ok(finish(life, State::Cancelled, EventKind::Cancelled, context))
+    Ok(finish(
+        life,
+        State::Cancelled,
+        EventKind::Cancelled,
+        context,
+    ))
 }
 
 /// Only the act that it waits for moves it.

@@ -122,4 +122,3 @@ pub enum Event {
     /// An operator does not want to see this dead letter again.
     Discard,
 }
-

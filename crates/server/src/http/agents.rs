@@ -64,7 +64,9 @@ pub(crate) async fn drain(
 ) -> Answer<Json<AgentObject>> {
     params.only(&[])?;
     no_deadline(&request)?;
-    Ok(Json(shown(app.orchestrator.drain_agent(&id, request.reason).await?)))
+    Ok(Json(shown(
+        app.orchestrator.drain_agent(&id, request.reason).await?,
+    )))
 }
 
 /// Let an agent take work again
@@ -82,7 +84,9 @@ pub(crate) async fn resume(
 ) -> Answer<Json<AgentObject>> {
     params.only(&[])?;
     no_deadline(&request)?;
-    Ok(Json(shown(app.orchestrator.resume_agent(&id, request.reason).await?)))
+    Ok(Json(shown(
+        app.orchestrator.resume_agent(&id, request.reason).await?,
+    )))
 }
 
 /// Stop an agent
@@ -108,7 +112,10 @@ pub(crate) async fn stop(
         let mistake = Mistake::at("/deadline_ms", "is more than 10 years");
         return Err(Failure::invalid(vec![mistake]));
     }
-    let stopping = app.orchestrator.stop_agent(&id, within, request.reason).await?;
+    let stopping = app
+        .orchestrator
+        .stop_agent(&id, within, request.reason)
+        .await?;
     Ok(Json(shown(stopping)))
 }
 

@@ -34,6 +34,9 @@ pub(crate) struct ServerRun {
     /// A proxy in front of it does TLS
     #[arg(long)]
     pub(crate) behind_proxy: bool,
+    /// Take the configuration as it is, without a question
+    #[arg(long)]
+    pub(crate) trust: bool,
 }
 
 impl ServerRun {
@@ -63,9 +66,6 @@ impl ServerRun {
 #[derive(Args, Clone, Debug, Default)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Up {
-    /// Take the configuration as it is, without a question
-    #[arg(long)]
-    pub(crate) trust: bool,
     /// Flags of the server.
     #[command(flatten)]
     pub(crate) server: ServerRun,
@@ -115,6 +115,9 @@ pub(crate) struct AgentRun {
     /// Where the command runs [default: a new folder for each task, removed afterwards]
     #[arg(long, value_name = "DIR")]
     pub(crate) cwd: Option<PathBuf>,
+    /// Leave when stdin ends: for a parent that may die without a word
+    #[arg(long, hide = true)]
+    pub(crate) follow_stdin: bool,
     /// The command
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(crate) command: Vec<String>,

@@ -16,7 +16,7 @@ pub(crate) fn run(args: &Up, globals: &Globals) -> Result<(), CliError> {
     logging::start(globals.verbose, globals.output.quiet);
     let file = globals.settings.file.clone();
     if let Some(file) = &file {
-        trust::confirm(file, &commands(globals), args.trust)?;
+        trust::confirm(file, &commands(globals), args.server.trust)?;
     }
     runtime()?.block_on(work(globals, file))
 }
@@ -24,8 +24,9 @@ pub(crate) fn run(args: &Up, globals: &Globals) -> Result<(), CliError> {
 /// Every command that the configuration would run.
 fn commands(globals: &Globals) -> Vec<String> {
     let agents = globals.config.agents.iter();
-    let mut commands: Vec<String> =
-        agents.map(|agent| format!("[{}] {}", agent.name, agent.run.join(" "))).collect();
+    let mut commands: Vec<String> = agents
+        .map(|agent| format!("[{}] {}", agent.name, agent.run.join(" ")))
+        .collect();
     if let Some(Alert::Command(words)) = &globals.config.alert {
         commands.push(format!("[alert] {}", words.join(" ")));
     }
@@ -37,7 +38,10 @@ async fn work(globals: &Globals, file: Option<PathBuf>) -> Result<(), CliError> 
     let data = DataDir::prepare(&globals.config.data_dir)?;
     let folder = data.path().to_owned();
     let mut server = compose::start(ServerSetup::of(&globals.config, data)?).await?;
-    let config = file.map(|file| file.canonicalize()).transpose().map_err(internal)?;
+    let config = file
+        .map(|file| file.canonicalize())
+        .transpose()
+        .map_err(internal)?;
     let base = Base {
         exe: std::env::current_exe().map_err(internal)?,
         server: server.url.clone(),
@@ -50,7 +54,11 @@ async fn work(globals: &Globals, file: Option<PathBuf>) -> Result<(), CliError> 
     };
     banner(globals, &server.url, &folder)?;
     let ending = CancellationToken::new();
-    let team = tokio::spawn(team::run(base, globals.config.agents.clone(), ending.clone()));
+    let team = tokio::spawn(team::run(
+        base,
+        globals.config.agents.clone(),
+        ending.clone(),
+    ));
     let failure = tokio::select! {
         () = stop.cancelled() => None,
         problem = server.failed() => Some(problem),
@@ -66,7 +74,10 @@ async fn work(globals: &Globals, file: Option<PathBuf>) -> Result<(), CliError> 
 fn banner(globals: &Globals, url: &str, folder: &std::path::Path) -> Result<(), CliError> {
     let output = &globals.output;
     let agents = globals.config.agents.len();
-    output.line(&format!("Warrener is up at {url} with {agents} agent(s); data in {}", folder.display()))?;
+    output.line(&format!(
+        "Warrener is up at {url} with {agents} agent(s); data in {}",
+        folder.display()
+    ))?;
     output.line("Try:")?;
     output.line("  warrener task submit --kind hello --input '{\"name\":\"you\"}'")?;
     output.line("  warrener task list")?;

@@ -46,7 +46,16 @@ impl Team {
         let failed = |e: std::io::Error| CliError::new("internal", format!("agent {name}: {e}"));
         let exe = std::env::current_exe().map_err(failed)?;
         let child = Command::new(&exe)
-            .args(["agent", "run", "--quiet", "--name", name, "--lane", lane])
+            .args([
+                "agent",
+                "run",
+                "--quiet",
+                "--follow-stdin",
+                "--name",
+                name,
+                "--lane",
+                lane,
+            ])
             .args([
                 "--concurrency",
                 slots,
@@ -58,7 +67,7 @@ impl Team {
             .arg("--")
             .arg(&exe)
             .arg("demo-step")
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .kill_on_drop(true)

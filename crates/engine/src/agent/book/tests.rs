@@ -41,7 +41,14 @@ fn offer(grant: Option<Granted>) -> Offer {
 
 fn grant() -> Granted {
     let (task_id, claim) = (TaskId::from_bytes([2; 16]), claim());
-    Granted { task_id, claim, attempt: 1, epoch: 1, lease_ms: 45_000, timeout_ms: None }
+    Granted {
+        task_id,
+        claim,
+        attempt: 1,
+        epoch: 1,
+        lease_ms: 45_000,
+        timeout_ms: None,
+    }
 }
 
 fn outcome() -> Outcome {
@@ -63,7 +70,10 @@ fn outcome() -> Outcome {
 }
 
 fn ask(started: bool) -> Order {
-    Order::Claim { claim: claim(), started }
+    Order::Claim {
+        claim: claim(),
+        started,
+    }
 }
 
 /// A book with one run that goes on.
@@ -78,7 +88,10 @@ fn running(now: Instant) -> Book {
 fn a_delivery_is_claimed_before_it_starts_and_again_until_it_is_answered() {
     let now = Instant::now();
     let mut book = Book::default();
-    assert_eq!(book.delivered(claim(), offer(None), false, now, CLOCK), ask(false));
+    assert_eq!(
+        book.delivered(claim(), offer(None), false, now, CLOCK),
+        ask(false)
+    );
     assert_eq!(book.due(now + CLOCK.repeat, CLOCK), [ask(false)]);
     let order = book.granted(grant(), now + CLOCK.repeat, CLOCK);
     assert_eq!(order, Some(Order::Start { claim: claim() }));
@@ -100,9 +113,16 @@ fn h26_a_grant_that_comes_late_is_claimed_again_and_not_started() {
 fn a_question_is_answered_once_and_the_answer_to_it_is_no_question() {
     let now = Instant::now();
     let mut book = running(now);
-    assert_eq!(book.granted(grant(), now, CLOCK), Some(ask(true)), "a question");
+    assert_eq!(
+        book.granted(grant(), now, CLOCK),
+        Some(ask(true)),
+        "a question"
+    );
     assert_eq!(book.granted(grant(), now, CLOCK), None, "its answer");
-    assert!(book.due(now + CLOCK.repeat, CLOCK).is_empty(), "and then there is rest");
+    assert!(
+        book.due(now + CLOCK.repeat, CLOCK).is_empty(),
+        "and then there is rest"
+    );
 }
 
 #[test]
@@ -111,7 +131,11 @@ fn after_a_reconnect_every_run_is_claimed_as_started_until_it_is_answered() {
     let mut book = running(now);
     book.disconnected();
     assert_eq!(book.rejoined(now, CLOCK), [ask(true)]);
-    assert_eq!(book.due(now + CLOCK.repeat, CLOCK), [ask(true)], "the answer was lost");
+    assert_eq!(
+        book.due(now + CLOCK.repeat, CLOCK),
+        [ask(true)],
+        "the answer was lost"
+    );
     assert_eq!(book.granted(grant(), now + CLOCK.repeat, CLOCK), None);
     assert!(book.due(now + CLOCK.repeat * 3, CLOCK).is_empty());
 }
@@ -131,7 +155,10 @@ fn t1_an_outcome_is_said_again_until_it_is_recorded() {
     let now = Instant::now();
     let mut book = running(now);
     let report = Order::Report { claim: claim() };
-    assert_eq!(book.over(claim(), outcome(), now, CLOCK), Some(Order::Report { claim: claim() }));
+    assert_eq!(
+        book.over(claim(), outcome(), now, CLOCK),
+        Some(Order::Report { claim: claim() })
+    );
     assert_eq!(book.held().len(), 1, "it is still listed");
     assert_eq!(book.due(now + CLOCK.again, CLOCK), [report]);
     let dropped = book.recorded(grant().task_id, 1);
@@ -144,7 +171,11 @@ fn t4_a_run_that_is_revoked_stops_and_reports_nothing() {
     let now = Instant::now();
     let mut book = running(now);
     let stop = Order::Stop { claim: claim() };
-    assert_eq!(book.revoked(grant().task_id, 2), None, "another grant is meant");
+    assert_eq!(
+        book.revoked(grant().task_id, 2),
+        None,
+        "another grant is meant"
+    );
     assert_eq!(book.revoked(grant().task_id, 1), Some(stop));
     assert_eq!(book.over(claim(), outcome(), now, CLOCK), None);
 }

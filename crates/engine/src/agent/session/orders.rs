@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use warrener_backend::{Address, Inbox, Outgoing};
 use warrener_model::id::MessageId;
 use warrener_model::message::{Claim, Failure, Outcome, Status};
-use warrener_model::{Class, ClaimId, Timestamp, limits};
+use warrener_model::{ClaimId, Class, Timestamp, limits};
 
 impl Session {
     pub(super) fn stop(&mut self, task: warrener_model::TaskId, epoch: u64) {
@@ -95,7 +95,9 @@ impl Session {
             };
             let started = crate::clock::wall();
             let end = AssertUnwindSafe(executor.execute(run, signals.clone(), stop)).catch_unwind();
-            let end = end.await.unwrap_or_else(|panic| Ended::Failed(crashed(&*panic)));
+            let end = end
+                .await
+                .unwrap_or_else(|panic| Ended::Failed(crashed(&*panic)));
             signals.flush().await;
             drop(permit);
             // The session is gone only when the agent is.
@@ -187,13 +189,24 @@ impl Session {
 
 /// An outcome that no broker would take is reported as what it is, instead of never.
 fn bounded(mut outcome: Outcome) -> Outcome {
-    let size = outcome.output.as_ref().map_or(0, |output| output.as_str().len());
+    let size = outcome
+        .output
+        .as_ref()
+        .map_or(0, |output| output.as_str().len());
     if size > limits::OUTPUT_BYTES {
-        let message = format!("output of {size} bytes; the limit is {}", limits::OUTPUT_BYTES);
+        let message = format!(
+            "output of {size} bytes; the limit is {}",
+            limits::OUTPUT_BYTES
+        );
         let (class, detail) = (Class::Invalid, serde_json::Value::Null);
         outcome.status = Status::Failed;
         outcome.output = None;
-        outcome.error = Some(Failure { class, message, detail, retry_after_ms: None });
+        outcome.error = Some(Failure {
+            class,
+            message,
+            detail,
+            retry_after_ms: None,
+        });
     }
     if let Some(error) = &mut outcome.error {
         error.message = clip(&error.message, limits::ERROR_MESSAGE_BYTES);

@@ -68,6 +68,7 @@ fn setup(args: &AgentRun, globals: &Globals) -> Result<Setup, CliError> {
         token: server.token,
         work: work(config)?,
         timers: compose::timers(&config.timers),
+        follow_stdin: args.follow_stdin,
     })
 }
 
