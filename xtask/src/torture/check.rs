@@ -241,10 +241,11 @@ fn after_the_end(evidence: &Evidence) -> Vec<Finding> {
     each(evidence, |task| {
         let pairs = task.history.windows(2);
         let wrong = pairs.filter(|pair| {
-            let (before, next) = (pair[0].state.as_str(), pair[1].kind.as_str());
+            let (before, next) = (pair[0].kind.as_str(), pair[1].kind.as_str());
+            let over = FINAL.contains(&before) || FINAL.contains(&pair[0].state.as_str());
             let retried = next == "retried" && before != "succeeded";
             let discarded = before == "dead" && next == "cancelled";
-            FINAL.contains(&before) && !retried && !discarded
+            over && !retried && !discarded
         });
         let text = |pair: &[Event]| format!("{} and then {}", pair[0].kind, pair[1].kind);
         wrong.map(text).collect()

@@ -8,6 +8,9 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// How often the root is made for one run: somebody may clear it away just then.
+const ROOTS: u32 = 3;
+
 /// The working folder of one run. An own one goes away with this value.
 #[derive(Debug)]
 pub(super) struct Folder {
@@ -28,6 +31,7 @@ impl Folder {
         let root = absolute(&program.work_root);
         let mut builder = DirBuilder::new();
         builder.mode(0o700);
+        let mut roots = 0..ROOTS;
         loop {
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
             let path = root.join(format!("run-{}-{count}", std::process::id()));
@@ -35,7 +39,8 @@ impl Folder {
                 Ok(()) => return Ok(Folder { path, own: true }),
                 // Left by an agent that was killed and had our process id.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound && !root.is_dir() => {
+                // Another run may make the root meanwhile: whether it is there now says nothing.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && roots.next().is_some() => {
                     DirBuilder::new()
                         .recursive(true)
                         .mode(0o700)
@@ -123,4 +128,32 @@ pub(super) fn has_slash(word: &OsStr) -> bool {
 /// Made absolute without looking at the disk; as it is where that fails (it is empty).
 pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+    use std::thread;
+
+    /// Found by `cargo xtask torture`: the first runs of an agent start at the same time, and one of them failed.
+    #[test]
+    fn runs_that_start_together_make_their_root_once() {
+        let dir = tempfile::tempdir().unwrap();
+        for round in 0..200 {
+            let root = dir.path().join(round.to_string());
+            let program = Program::new(vec![], dir.path().into(), root);
+            let start = Barrier::new(4);
+            let open = || {
+                start.wait();
+                Folder::open(&program).map(drop)
+            };
+            thread::scope(|threads| {
+                let all: Vec<_> = (0..4).map(|_| threads.spawn(open)).collect();
+                for one in all {
+                    one.join().unwrap().unwrap();
+                }
+            });
+        }
+    }
 }

@@ -182,6 +182,12 @@ fn nothing_follows_a_cancel_but_a_retry() {
         })
     };
     assert_eq!(story(None), ["moves after the end"]);
+    // A cancel that leaves the task where it can be granted is none.
+    let open = with(|e| {
+        let history = &mut task(e).history;
+        history[2] = event("cancelled", "ready", 1);
+    });
+    assert_eq!(open, ["moves after the end"]);
     assert_eq!(story(Some(event("retried", "ready", 1))), [""; 0]);
 }
 
