@@ -1,6 +1,6 @@
 //! The client's end: a broker whose other half is a server.
 //!
-//! All reading and writing is on a thread of its own ([`thread`]), so that a program that keeps its
+//! All reading and writing is on a thread of its own (`thread`), so that a program that keeps its
 //! runtime busy still answers pings. What is here turns the port's calls into requests and waits
 //! for their answers. While the link is away calls fail with `Unavailable`, subscriptions end and
 //! the caller subscribes again; what an old connection delivered can no longer be settled.

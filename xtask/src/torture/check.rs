@@ -326,7 +326,9 @@ fn foreign_failures(evidence: &Evidence) -> Vec<Finding> {
         let task = evidence.rows.tasks.get(&accepted.id);
         let history = task.into_iter().flat_map(|task| &task.history);
         let classes = history.filter_map(|event| event.detail["class"].as_str());
-        let foreign = classes.filter(|class| Some(*class) != accepted.manner.class());
+        let own = accepted.manner.class();
+        // Who is lost is not charged with it: that is the agent's, or the server's.
+        let foreign = classes.filter(move |class| *class != "lost" && Some(*class) != own);
         let manner = accepted.manner.as_str();
         foreign.map(move |class| found(&accepted.id, format!("{class}, but it works {manner}")))
     });

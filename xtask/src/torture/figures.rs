@@ -51,14 +51,16 @@ fn extra_of(task: &Task, started: HashSet<u64>) -> usize {
     extra
 }
 
-/// Leases that were taken from an agent to which nothing was done from the grant on: the silence was the
-/// server's own, or the machine's.
+/// Leases that were taken from a run whose agent had nothing done to it from the grant on: the silence was
+/// the server's own, or the machine's. A grant that never started (its server died with it) is none of these.
 pub(crate) fn steals(rows: &Rows, lines: &[Line], broken: &Broken<'_>) -> usize {
     let Some(offset) = clock_offset(rows, lines) else {
         return 0;
     };
+    let starts = lines.iter().filter(|line| line.what == What::Start);
+    let started: HashSet<(&str, u64)> = starts.map(|l| (l.task.as_str(), l.epoch)).collect();
     let at = |event: &Event| u64::try_from(i128::from(event.at) + offset).unwrap_or(0);
-    let stolen = |history: &[Event]| {
+    let stolen = |(id, history): (&String, &[Event])| {
         let mut stolen = 0;
         let mut grant: Option<&Event> = None;
         for event in history {
@@ -72,12 +74,13 @@ pub(crate) fn steals(rows: &Rows, lines: &[Line], broken: &Broken<'_>) -> usize 
                 stolen += usize::from(!broken.between(agent, at(grant), at(event)));
             }
             if event.kind == "started" || event.kind == "superseded" {
-                grant = Some(event);
+                grant = Some(event).filter(|event| started.contains(&(id, event.epoch)));
             }
         }
         stolen
     };
-    rows.tasks.values().map(|task| stolen(&task.history)).sum()
+    let tasks = rows.tasks.iter();
+    tasks.map(|(id, task)| stolen((id, &task.history))).sum()
 }
 
 /// Milliseconds from the store's clock to the machine's: no program starts before its grant is stored.
@@ -199,6 +202,12 @@ mod tests {
         let stolen = |faults: &[Entry], backs: &[(u64, String)]| {
             steals(&rows, &lines, &Broken::new(faults, backs))
         };
+        let other = [line(What::Start, 2, ms(5_100))];
+        assert_eq!(
+            steals(&rows, &other, &Broken::new(&[], &[])),
+            0,
+            "it never started"
+        );
         let fault = |at| Entry {
             at: ms(at),
             role: Role::Agent,
