@@ -23,7 +23,7 @@ pub(crate) fn confirm(file: &Path, commands: &[String], trust: bool) -> Result<(
             file.display()
         );
         return Err(CliError::new("usage", detail)
-            .hint("read the file, then run `warrener up --trust` once"));
+            .hint("read the file, then run this again with --trust, once"));
     }
     if let Some(list) = known {
         remember(&list, &line)

@@ -43,7 +43,7 @@ const ACTS: &[(Act, u32)] = &[
     (Act::Ask(Role::Server), 3),
 ];
 /// Of those that come back by themselves, so many in a hundred are armed.
-const ARMED: u32 = 60;
+const ARMED: u32 = 75;
 
 /// At the end of a run.
 const SOON: Spans = Spans {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::ground::RETRIES;
+use super::ground::{RETRIES, RETRY_MS};
 use super::load::{Accepted, Act};
 use super::rows::{Event, FINAL, Rows, Task};
 use super::witness::{Line, What};
@@ -55,7 +55,7 @@ pub(crate) const PROPERTIES: &[Property] = &[
     ("attempt or epoch out of order", out_of_order),
     ("moves after the end", after_the_end),
     ("answered acts not in the history", forgotten_acts),
-    ("starts before their time", early),
+    ("timers that fired early", early),
     ("dead before their limits", dead_early),
     ("failures that no program had", foreign_failures),
     ("unsound rows", unsound),
@@ -215,12 +215,17 @@ fn accepted_twice(evidence: &Evidence) -> Vec<Finding> {
     strangers.chain(twice).collect()
 }
 
-/// Each grant is one attempt and one epoch more; nothing else changes them.
+/// Each grant is one attempt and one epoch more, of a task that was ready (or whose run is taken over); nothing
+/// else changes them.
 fn out_of_order(evidence: &Evidence) -> Vec<Finding> {
     each(evidence, |task| {
-        let (mut attempt, mut epoch) = (0, 0);
+        let (mut attempt, mut epoch, mut state) = (0, 0, "");
         let mut wrong = vec![];
         for event in &task.history {
+            if event.kind == "started" && state != "ready" {
+                wrong.push(format!("granted while {state}"));
+            }
+            state = &event.state;
             let more = u64::from(is_grant(event));
             if (event.attempt, event.epoch) != (attempt + more, epoch + more) {
                 let text = format!("after attempt {attempt}, epoch {epoch}: {event:?}");
@@ -275,17 +280,28 @@ fn forgotten_acts(evidence: &Evidence) -> Vec<Finding> {
     missing.collect()
 }
 
-/// Nothing starts before its `not_before`, unless a person retried it.
+/// No timer fires early: delays and deadlines (a person's retry ends both), and waits before a retry.
 fn early(evidence: &Evidence) -> Vec<Finding> {
     each(evidence, |task| {
-        let Some(not_before) = task.not_before else {
-            return vec![];
+        let mut wrong = vec![];
+        let mut early = |what: &str, ms: i64| {
+            if ms > 0 {
+                wrong.push(format!("{what} {ms} ms before its time"));
+            }
         };
-        let by_itself = task.history.iter().take_while(|e| e.kind != "retried");
-        let early = by_itself.filter(|e| is_grant(e) && e.at < not_before);
-        early
-            .map(|e| format!("{} ms before its time", not_before - e.at))
-            .collect()
+        for e in task.history.iter().take_while(|e| e.kind != "retried") {
+            match e.kind.as_str() {
+                "started" | "ready" => early(&e.kind, task.not_before.map_or(0, |at| at - e.at)),
+                "expired" => early(&e.kind, task.deadline.map_or(0, |at| at - e.at)),
+                _ => {}
+            }
+        }
+        for pair in task.history.windows(2) {
+            if pair[0].kind == "retrying" && pair[1].kind == "ready" {
+                early("the retry", pair[0].at + RETRY_MS - pair[1].at);
+            }
+        }
+        wrong
     })
 }
 

@@ -23,6 +23,8 @@ const PORT_TRIES: usize = 100;
 /// Retries by class, as the configuration says and the checker knows.
 pub(crate) const RETRIES: &[(&str, usize)] =
     &[("network", 5), ("timeout", 3), ("crash", 3), ("lost", 3)];
+/// How long a retry waits, in milliseconds, whatever the class (but for lost runs, which wait for nothing).
+pub(crate) const RETRY_MS: i64 = 150;
 /// The lease, in milliseconds.
 pub(crate) const LEASE_MS: u64 = 1_500;
 
@@ -144,7 +146,7 @@ fn configuration() -> String {
     for (class, retries) in RETRIES {
         text += &format!("\n[retry.{class}]\nretries = {retries}\n");
         if *class != "lost" {
-            text += "backoff = \"fixed\"\nbase = \"150ms\"\njitter = \"none\"\n";
+            text += &format!("backoff = \"fixed\"\nbase = \"{RETRY_MS}ms\"\njitter = \"none\"\n");
         }
     }
     text

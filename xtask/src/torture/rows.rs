@@ -20,6 +20,7 @@ pub(crate) struct Task {
     pub(crate) offered: bool,
     pub(crate) due_at: Option<i64>,
     pub(crate) not_before: Option<i64>,
+    pub(crate) deadline: Option<i64>,
     pub(crate) dead_reason: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) output: Option<String>,
@@ -70,7 +71,7 @@ pub(crate) fn read(file: &Path) -> Result<Rows> {
     let mut rows = Rows::default();
     let mut names = BTreeMap::new();
     let sql = "SELECT t.n, t.id, t.state, t.attempt, t.epoch, t.lease_agent, t.offered_at, t.due_at, \
-        t.not_before, t.dead_reason, s.key, o.output FROM task t \
+        t.not_before, t.deadline, t.dead_reason, s.key, o.output FROM task t \
         LEFT JOIN spec s ON s.task = t.n LEFT JOIN outcome o ON o.task = t.n";
     let mut found = db.prepare(sql)?;
     let mut found = found.query([])?;
@@ -134,9 +135,10 @@ fn task(row: &Row<'_>) -> Result<Task> {
         offered: row.get::<_, Option<i64>>(6)?.is_some(),
         due_at: row.get(7)?,
         not_before: row.get(8)?,
-        dead_reason: row.get(9)?,
-        key: row.get(10)?,
-        output: row.get(11)?,
+        deadline: row.get(9)?,
+        dead_reason: row.get(10)?,
+        key: row.get(11)?,
+        output: row.get(12)?,
         history: vec![],
     })
 }

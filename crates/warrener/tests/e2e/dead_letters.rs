@@ -266,7 +266,11 @@ fn defect_24_an_archive_is_whole_before_anything_is_discarded() {
 fn defect_24_a_person_is_told_of_dead_letters_and_of_agents_that_are_lost() {
     let place =
         Place::with("[alert]\ncommand = [\"sh\", \"-c\", \"cat >> alerts; echo >> alerts\"]");
-    let _server = place.server();
+    // Whoever has not confirmed the file does not get its command run.
+    let refused = place.run("server run --listen 127.0.0.1:0");
+    refused.fails(2, &["nobody has confirmed", "--trust"]);
+    let words = ["server", "run", "--listen", "127.0.0.1:0", "--trust"];
+    let _server = place.ready(place.start("server", &words));
     let http = place.http();
     let agent = place.agent("ann", "", "echo 'ask a person' >&2; exit 77");
     let id = http.submit(&json!({ "kind": "work" }));

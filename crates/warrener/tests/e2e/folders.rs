@@ -63,6 +63,7 @@ fn a_folder_that_cannot_be_written_is_refused_and_left_as_it_is() {
         command.args(["server", "run", "--listen", "127.0.0.1:0"]);
         place.dress(&mut command);
         command.uid(65_534);
+        std::os::unix::fs::chown(&data, Some(65_534), None).unwrap();
     }
     let ran = crate::harness::Ran::of(command.output().unwrap());
     ran.fails(1, &["data_dir_unusable", ".warrener", "ermission"]);

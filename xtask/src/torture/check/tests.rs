@@ -200,12 +200,36 @@ fn an_answered_act_stands_in_the_history() {
 }
 
 #[test]
-fn a_delay_is_kept() {
-    assert_eq!(
-        with(|e| task(e).not_before = Some(1)),
-        ["starts before their time"]
-    );
+fn timers_do_not_fire_early() {
+    assert_eq!(with(|e| task(e).not_before = Some(1)), ["timers that fired early"]);
     assert_eq!(with(|e| task(e).not_before = Some(0)), [""; 0]);
+    let expired = |deadline| {
+        with(|e| {
+            let task = task(e);
+            task.history[4] = event("expired", "expired", 2);
+            task.state = "expired".into();
+            task.deadline = Some(deadline);
+        })
+    };
+    assert_eq!(expired(5), ["timers that fired early"]);
+    assert_eq!(expired(0), [""; 0]);
+    let retry = |after: i64| {
+        with(|e| {
+            e.accepted[0].manner = Manner::NetworkOnce;
+            let history = &mut task(e).history;
+            history[2] = event("retrying", "retrying", 1);
+            history.insert(3, event("ready", "ready", 1));
+            history[3..].iter_mut().for_each(|e| e.at = after);
+        })
+    };
+    assert_eq!(retry(RETRY_MS - 1), ["timers that fired early"]);
+    assert_eq!(retry(RETRY_MS), [""; 0]);
+}
+
+#[test]
+fn only_a_ready_task_is_granted() {
+    let twice = with(|e| task(e).history[2].state = "running".into());
+    assert_eq!(twice, ["attempt or epoch out of order"]);
 }
 
 #[test]
@@ -241,9 +265,7 @@ fn nobody_is_charged_with_a_failure_that_it_did_not_have() {
     let lost_as = |manner| {
         with(|e| {
             e.accepted[0].manner = manner;
-            let event = &mut task(e).history[2];
-            event.kind = "retrying".into();
-            event.detail = json!({ "class": "crash" });
+            task(e).history[2].detail = json!({ "class": "crash" });
         })
     };
     assert_eq!(lost_as(Manner::Well), ["failures that no program had"]);
