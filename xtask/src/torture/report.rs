@@ -1,17 +1,19 @@
 //! The report of a run: tables in Markdown, one row for each property, the history of what broke one.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 use std::time::Duration;
 
 use crate::cargo::program;
 
 use super::check::{Evidence, Finding};
 use super::diary::{Diary, Entry, Fault};
-use super::figures;
+use super::figures::{self, Broken};
+use super::launch::SLOTS;
 use super::points::{self, Role};
 use super::recovery::{self, Spread};
 use super::rows::Rows;
+use super::witness::What;
 
 /// Findings shown of one property, and tasks whose history is shown.
 const SHOWN: usize = 5;
@@ -40,111 +42,100 @@ pub(crate) fn report(
     verdicts: &[Verdict],
 ) -> String {
     let faults = diary.faults();
-    let mut text = figures_table(run, evidence, diary, &faults);
+    let mut text = conditions(run, evidence);
     text += &verdicts_table(verdicts);
+    text += &costs(evidence, diary, &faults);
     text += &faults_table(&faults);
     text += &points_table(&faults);
     text += &offenders(verdicts, &evidence.rows);
     text
 }
 
-fn table(head: &str, rows: impl IntoIterator<Item = (String, String)>) -> String {
-    let mut text = format!("| {head} | |\n|---|---|\n");
-    for (name, value) in rows {
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "| {name} | {value} |");
+/// A table of two columns.
+struct Table(String);
+
+impl Table {
+    fn new(head: &str) -> Table {
+        Table(format!("| {head} | |\n|---|---|\n"))
     }
-    text + "\n"
+
+    fn row(&mut self, name: &str, value: impl Display) {
+        // Writing to a string does not fail.
+        let _ = writeln!(self.0, "| {name} | {value} |");
+    }
+
+    fn end(self) -> String {
+        self.0 + "\n"
+    }
 }
 
-fn figures_table(run: &Run, evidence: &Evidence, diary: &Diary, faults: &[Entry]) -> String {
-    let (rows, lines) = (&evidence.rows, &evidence.lines);
-    let states = figures::states(rows).into_iter();
-    let states: Vec<String> = states.map(|(state, n)| format!("{n} {state}")).collect();
-    let kills = faults.iter().filter(|entry| entry.fault.is_kill()).count();
-    let extra = figures::extra_starts(rows, lines);
-    let backs = diary.backs();
-    let steals = figures::steals(rows, lines, &figures::Broken::new(faults, &backs));
-    let (any, alone) = recovery::of_runs(rows, faults, lines);
-    let per_kills = extra as f64 * 1_000.0 / kills.max(1) as f64;
-    let refused = |what: &str| -> u64 {
-        let refusals = diary.refusals().into_iter();
-        refusals
-            .filter(|(name, _)| name.starts_with(what))
-            .map(|(_, n)| n)
-            .sum()
-    };
-    let starts = lines
-        .iter()
-        .filter(|l| l.what == super::witness::What::Start);
+/// What was tested, with what, and where.
+fn conditions(run: &Run, evidence: &Evidence) -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let accepted = evidence.accepted.len();
     // Nothing seen in N trials: with 95 % certainty it is rarer than 3 / N.
     let bound = 3_000.0 / accepted.max(1) as f64;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    table(
-        "figure",
-        [
-            ("seed".into(), run.seed.to_string()),
-            (
-                "time under faults".into(),
-                format!("{} s", run.span.as_secs()),
-            ),
-            (
-                "agents".into(),
-                format!(
-                    "{} x {} programs, {cores} cores",
-                    run.agents,
-                    super::launch::SLOTS
-                ),
-            ),
-            ("commit".into(), commit()),
-            (
-                "accepted".into(),
-                format!("{accepted}; 0 lost means at most {bound:.2} in 1,000 (95 %)"),
-            ),
-            ("ended as".into(), states.join(", ")),
-            (
-                "starts seen by the witness".into(),
-                starts.count().to_string(),
-            ),
-            ("submissions said again".into(), run.again.to_string()),
-            (
-                "cancels and retries answered".into(),
-                evidence.acts.len().to_string(),
-            ),
-            ("kills".into(), kills.to_string()),
-            (
-                "outcomes refused (at least)".into(),
-                format!(
-                    "{} of runs that were over, {} of zombies",
-                    refused("outcome/") - refused("outcome/stale"),
-                    refused("outcome/stale")
-                ),
-            ),
-            (
-                "heartbeats of zombies refused (at least)".into(),
-                refused("heartbeat/").to_string(),
-            ),
-            (
-                "extra starts".into(),
-                format!("{extra}, {per_kills:.0} per 1,000 kills"),
-            ),
-            (
-                "leases taken from an agent that was fine".into(),
-                steals.to_string(),
-            ),
-            ("lost run started again after".into(), spread(&any)),
-            ("the same, server not broken".into(), spread(&alone)),
-            (
-                "server answers again after".into(),
-                spread(&Spread::of(diary.outages())),
-            ),
-            (
-                "server starts work again after".into(),
-                spread(&recovery::of_server(faults, lines)),
-            ),
-        ],
-    )
+    let states = figures::states(&evidence.rows).into_iter();
+    let states: Vec<String> = states.map(|(state, n)| format!("{n} {state}")).collect();
+    let mut table = Table::new("condition");
+    table.row("commit", commit());
+    table.row("seed", run.seed);
+    table.row("time under faults", format!("{} s", run.span.as_secs()));
+    table.row("machine", format!("{cores} cores, {}", processor()));
+    table.row("agents", format!("{} x {SLOTS} programs", run.agents));
+    table.row("submissions said again", run.again);
+    table.row("cancels and retries answered", evidence.acts.len());
+    table.row("accepted", accepted);
+    table.row("ended as", states.join(", "));
+    table.row(
+        "0 lost in so many means (95 %)",
+        format!("under {bound:.2} in 1,000"),
+    );
+    table.end()
+}
+
+/// What the faults cost.
+fn costs(evidence: &Evidence, diary: &Diary, faults: &[Entry]) -> String {
+    let (rows, lines) = (&evidence.rows, &evidence.lines);
+    let kills = faults.iter().filter(|entry| entry.fault.is_kill()).count();
+    let extra = figures::extra_starts(rows, lines);
+    let per_kills = extra as f64 * 1_000.0 / kills.max(1) as f64;
+    let starts = lines.iter().filter(|line| line.what == What::Start).count();
+    let backs = diary.backs();
+    let steals = figures::steals(rows, lines, &Broken::new(faults, &backs));
+    let refusals = diary.refusals();
+    let refused = |what: &str| -> u64 {
+        let some = refusals.iter().filter(|(name, _)| name.starts_with(what));
+        some.map(|(_, n)| n).sum()
+    };
+    let (zombies, all) = (refused("outcome/stale"), refused("outcome/"));
+    let (any, alone) = recovery::of_runs(rows, faults, lines);
+    let mut table = Table::new("figure");
+    table.row("kills", kills);
+    table.row("starts seen by the witness", starts);
+    table.row(
+        "extra starts",
+        format!("{extra}, {per_kills:.0} per 1,000 kills"),
+    );
+    table.row("leases taken from an agent that was fine", steals);
+    table.row("outcomes of zombies refused (at least)", zombies);
+    table.row(
+        "outcomes refused of tasks that had ended (at least)",
+        all - zombies,
+    );
+    table.row(
+        "heartbeats of zombies refused (at least)",
+        refused("heartbeat/"),
+    );
+    table.row("lost run started again after", spread(&any));
+    table.row("the same, server not broken", spread(&alone));
+    table.row(
+        "server answers again after",
+        spread(&Spread::of(diary.outages())),
+    );
+    let work = recovery::of_server(faults, lines);
+    table.row("server starts work again after", spread(&work));
+    table.end()
 }
 
 /// What was tested, as far as git knows.
@@ -152,13 +143,16 @@ fn commit() -> String {
     let git = |args: &[&str]| program("git").args(args).output().ok();
     let text = git(&["describe", "--always", "--dirty", "--abbrev=12"]);
     let text = text.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    text.filter(|text| !text.is_empty()).unwrap_or_else(|| "unknown".into())
+    text.filter(|text| !text.is_empty())
+        .unwrap_or_else(|| "unknown".into())
 }
 
 fn processor() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let line = text.lines().find(|line| line.starts_with("model name"));
-    let name = line.and_then(|line| line.split_once(':')).map_or("", |(_, name)| name.trim());
+    let name = line
+        .and_then(|line| line.split_once(':'))
+        .map_or("", |(_, name)| name.trim());
     name.to_owned()
 }
 
@@ -179,8 +173,11 @@ fn spread(spread: &Spread) -> String {
 }
 
 fn verdicts_table(verdicts: &[Verdict]) -> String {
-    let row = |verdict: &Verdict| (verdict.name.to_owned(), verdict.findings.len().to_string());
-    table("must be 0", verdicts.iter().map(row))
+    let mut table = Table::new("must be 0");
+    for verdict in verdicts {
+        table.row(verdict.name, verdict.findings.len());
+    }
+    table.end()
 }
 
 fn faults_table(faults: &[Entry]) -> String {
@@ -197,10 +194,11 @@ fn faults_table(faults: &[Entry]) -> String {
             .entry(format!("{}: {what}", entry.role.as_str()))
             .or_default() += 1;
     }
-    table(
-        "fault",
-        counts.into_iter().map(|(what, n)| (what, n.to_string())),
-    )
+    let mut table = Table::new("fault");
+    for (what, n) in counts {
+        table.row(&what, n);
+    }
+    table.end()
 }
 
 fn points_table(faults: &[Entry]) -> String {

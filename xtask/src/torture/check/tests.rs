@@ -181,7 +181,7 @@ fn nothing_follows_a_cancel_but_a_retry() {
             }
         })
     };
-    assert_eq!(story(None), ["moves after the end"]);
+    assert!(story(None).contains(&"moves after the end"));
     // A cancel that leaves the task where it can be granted is none.
     let open = with(|e| {
         let history = &mut task(e).history;
@@ -201,7 +201,10 @@ fn an_answered_act_stands_in_the_history() {
 
 #[test]
 fn timers_do_not_fire_early() {
-    assert_eq!(with(|e| task(e).not_before = Some(1)), ["timers that fired early"]);
+    assert_eq!(
+        with(|e| task(e).not_before = Some(1)),
+        ["timers that fired early"]
+    );
     assert_eq!(with(|e| task(e).not_before = Some(0)), [""; 0]);
     let expired = |deadline| {
         with(|e| {
