@@ -68,7 +68,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "5")]
     agents: usize,
     /// Submissions a second
-    #[arg(long, value_name = "N", default_value = "40")]
+    #[arg(long, value_name = "N", default_value = "20")]
     rate: u32,
     /// Use the binary that is there
     #[arg(long)]

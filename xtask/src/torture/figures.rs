@@ -84,7 +84,7 @@ pub(crate) fn steals(rows: &Rows, lines: &[Line], broken: &Broken<'_>) -> usize 
 }
 
 /// Milliseconds from the store's clock to the machine's: no program starts before its grant is stored.
-fn clock_offset(rows: &Rows, lines: &[Line]) -> Option<i128> {
+pub(crate) fn clock_offset(rows: &Rows, lines: &[Line]) -> Option<i128> {
     let starts = lines.iter().filter(|line| line.what == What::Start);
     let offsets = starts.filter_map(|line| {
         let history = &rows.tasks.get(&line.task)?.history;

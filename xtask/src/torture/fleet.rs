@@ -14,6 +14,8 @@ use super::ground::Ground;
 use super::launch;
 use super::points::{Point, Role};
 
+/// Until then a process may not have got to listening for SIGTERM, on a busy machine.
+const STARTING: Duration = Duration::from_secs(1);
 /// How long a process may take to end after SIGTERM: an agent's drain and its last words.
 const GOODBYE: Duration = Duration::from_secs(45);
 /// How long a process that is armed is given to come to its point.
@@ -196,6 +198,12 @@ impl Member {
                 stage.diary.fault(self.role, &self.name, fault);
             }
             (Ending::Code(0), None) if leaving => stage.diary.say(&format!("{} left", self.name)),
+            // Asked before it could listen, it ends as any program does.
+            (Ending::Signal(15), None) if alive.was_young() => {
+                stage
+                    .diary
+                    .say(&format!("{} left before it listened", self.name));
+            }
             (ending, _) => {
                 let how = match leaving {
                     true => "after SIGTERM",
@@ -236,6 +244,12 @@ impl Member {
 }
 
 impl Alive {
+    /// Whether it was told to leave while it was still starting.
+    fn was_young(&self) -> bool {
+        self.leaving
+            .is_some_and(|asked| asked.duration_since(self.since) < STARTING)
+    }
+
     fn is_whole(&self) -> bool {
         self.stopped.is_none() && self.leaving.is_none()
     }

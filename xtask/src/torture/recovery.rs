@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::diary::{Entry, Fault};
+use super::figures::clock_offset;
 use super::ground::LEASE_MS;
 use super::points::Role;
 use super::rows::Rows;
@@ -37,26 +38,39 @@ impl Spread {
     }
 }
 
-/// For each run that was lost and whose task was started again: the time from what broke its agent to that
-/// start; for all, and for those alone in whose time the server was not broken.
-pub(crate) fn of_runs(rows: &Rows, faults: &[Entry], lines: &[Line]) -> (Spread, Spread) {
+/// For the runs that were lost and whose task was started again, from what broke their agent.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct OfRuns {
+    /// To the loss in the store.
+    pub(crate) noticed: Spread,
+    /// To the next start, which may have to wait for its turn and for a free agent.
+    pub(crate) again: Spread,
+    /// The same, for those alone in whose time the server was not broken.
+    pub(crate) alone: Spread,
+}
+
+pub(crate) fn of_runs(rows: &Rows, faults: &[Entry], lines: &[Line]) -> OfRuns {
     let mut starts: HashMap<&str, Vec<&Line>> = HashMap::new();
     for line in lines.iter().filter(|line| line.what == What::Start) {
         starts.entry(&line.task).or_default().push(line);
     }
+    let offset = clock_offset(rows, lines).unwrap_or(0);
+    let mut noticed = vec![];
     let mut spans = vec![];
     for (task, starts) in &starts {
-        for pair in starts
-            .windows(2)
-            .filter(|pair| was_lost(rows, task, pair[0].epoch))
-        {
+        for pair in starts.windows(2) {
             let (run, next) = (pair[0], pair[1]);
-            let fault = faults.iter().find(|fault| {
-                fault.name == run.agent
-                    && (run.at..next.at).contains(&fault.at)
-                    && takes_runs(fault)
-            });
-            spans.extend(fault.map(|fault| (fault.at, next.at)));
+            let broken = |fault: &&Entry| {
+                let meanwhile = (run.at..next.at).contains(&fault.at);
+                fault.name == run.agent && meanwhile && takes_runs(fault)
+            };
+            if let Some(lost) = loss(rows, task, run.epoch)
+                && let Some(fault) = faults.iter().find(broken)
+            {
+                let lost = u64::try_from((i128::from(lost) + offset) * 1_000_000).unwrap_or(0);
+                noticed.push(lost.saturating_sub(fault.at));
+                spans.push((fault.at, next.at));
+            }
         }
     }
     let server = faults.iter().filter(|fault| fault.role == Role::Server);
@@ -66,23 +80,23 @@ pub(crate) fn of_runs(rows: &Rows, faults: &[Entry], lines: &[Line]) -> (Spread,
         !server.iter().any(|at| (from..=*to).contains(at))
     };
     let span = |(from, to): &(u64, u64)| to - from;
-    let alone = spans.iter().filter(calm).map(span).collect();
-    (
-        Spread::of(spans.iter().map(span).collect()),
-        Spread::of(alone),
-    )
+    OfRuns {
+        noticed: Spread::of(noticed),
+        again: Spread::of(spans.iter().map(span).collect()),
+        alone: Spread::of(spans.iter().filter(calm).map(span).collect()),
+    }
 }
 
-/// Whether the run under this epoch ended by being given up.
-fn was_lost(rows: &Rows, task: &str, epoch: u64) -> bool {
-    let history = rows.tasks.get(task).map(|task| &task.history);
-    let mut events = history.into_iter().flatten();
-    events.any(|event| match event.kind.as_str() {
+/// When the run under this epoch was given up, by the store's clock.
+fn loss(rows: &Rows, task: &str, epoch: u64) -> Option<i64> {
+    let mut history = rows.tasks.get(task)?.history.iter();
+    let lost = history.find(|event| match event.kind.as_str() {
         "lost" => event.epoch == epoch,
         // The row of the run that took over.
         "superseded" => event.epoch == epoch + 1,
         _ => false,
-    })
+    });
+    lost.map(|event| event.at)
 }
 
 fn takes_runs(fault: &Entry) -> bool {
@@ -160,20 +174,24 @@ mod tests {
             fault("a1", 20, Fault::Killed),
             fault("a1", 40, Fault::Killed),
         ];
-        let (any, alone) = of_runs(&rows("lost"), &killed, &lines);
-        assert_eq!((any.max, any.count, alone.count), (50, 1, 1));
-        assert_eq!(of_runs(&rows("retrying"), &killed, &lines).0.count, 0);
+        let found = of_runs(&rows("lost"), &killed, &lines);
+        assert_eq!(
+            (found.again.max, found.again.count, found.alone.count),
+            (50, 1, 1)
+        );
+        assert_eq!(found.noticed.count, 1);
+        assert_eq!(of_runs(&rows("retrying"), &killed, &lines).again.count, 0);
         for (other, expect) in [
             (fault("a2", 20, Fault::Killed), 0),
             (fault("a1", 5, Fault::Killed), 0),
             (fault("a1", 20, Fault::Stopped(200)), 0),
             (fault("a1", 20, Fault::Stopped(3_000)), 1),
         ] {
-            assert_eq!(of_runs(&rows("lost"), &[other], &lines).0.count, expect);
+            assert_eq!(of_runs(&rows("lost"), &[other], &lines).again.count, expect);
         }
         let both = [killed[0].clone(), fault("server", 60, Fault::Killed)];
-        let (any, alone) = of_runs(&rows("lost"), &both, &lines);
-        assert_eq!((any.count, alone.count), (1, 0));
+        let found = of_runs(&rows("lost"), &both, &lines);
+        assert_eq!((found.again.count, found.alone.count), (1, 0));
     }
 
     #[test]

@@ -109,7 +109,7 @@ fn costs(evidence: &Evidence, diary: &Diary, faults: &[Entry]) -> String {
         some.map(|(_, n)| n).sum()
     };
     let (zombies, all) = (refused("outcome/stale"), refused("outcome/"));
-    let (any, alone) = recovery::of_runs(rows, faults, lines);
+    let runs = recovery::of_runs(rows, faults, lines);
     let mut table = Table::new("figure");
     table.row("kills", kills);
     table.row("starts seen by the witness", starts);
@@ -127,8 +127,9 @@ fn costs(evidence: &Evidence, diary: &Diary, faults: &[Entry]) -> String {
         "heartbeats of zombies refused (at least)",
         refused("heartbeat/"),
     );
-    table.row("lost run started again after", spread(&any));
-    table.row("the same, server not broken", spread(&alone));
+    table.row("lost run noticed after", spread(&runs.noticed));
+    table.row("lost run started again after", spread(&runs.again));
+    table.row("the same, server not broken", spread(&runs.alone));
     table.row(
         "server answers again after",
         spread(&Spread::of(diary.outages())),
