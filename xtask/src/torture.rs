@@ -93,6 +93,7 @@ pub(crate) fn run(args: &Args) -> io::Result<bool> {
     let ledger = Ledger::open(&ground.path().join("ledger"))?;
     let done = torture(args, span, &ground, &diary, &ledger, rng);
     if let Err(error) = &done {
+        eprintln!("the harness gave up: {error}");
         diary.problem(format!("the harness gave up: {error}"));
     }
     let evidence = Evidence {
