@@ -44,6 +44,7 @@ use http::Http;
 use load::{Ledger, Load};
 use points::Role;
 use report::{Run, Verdict};
+use rows::Rows;
 use watch::Signs;
 
 /// Threads of the load.
@@ -93,11 +94,14 @@ pub(crate) fn run(args: &Args) -> io::Result<bool> {
     let ledger = Ledger::open(&ground.path().join("ledger"))?;
     let done = torture(args, span, &ground, &diary, &ledger, rng);
     if let Err(error) = &done {
-        eprintln!("the harness gave up: {error}");
         diary.problem(format!("the harness gave up: {error}"));
     }
+    let rows = rows::read(&ground.store()).unwrap_or_else(|error| {
+        diary.problem(format!("the store cannot be read: {error}"));
+        Rows::default()
+    });
     let evidence = Evidence {
-        rows: rows::read(&ground.store()).map_err(io::Error::other)?,
+        rows,
         lines: witness::read(&ground.witness())?,
         accepted: ledger.accepted(),
         acts: ledger.acts(),

@@ -3,6 +3,7 @@
 //!
 //! Runs on the main thread: the processes are tied to the life of the thread that starts them.
 
+use std::fs;
 use std::io;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -80,7 +81,14 @@ impl<'a> Chaos<'a> {
         let until = Instant::now() + PATIENCE;
         while !ready() {
             if Instant::now() > until {
-                return Err(io::Error::other("the server does not answer at all"));
+                let log = self.stage.ground.logs().join("server.log");
+                let log = fs::read_to_string(log).unwrap_or_default();
+                let last = log.lines().last().unwrap_or("nothing");
+                let text = format!(
+                    "no answer for {} s; its log ends: {last}",
+                    PATIENCE.as_secs()
+                );
+                return Err(io::Error::other(text));
             }
             self.tick(0)?;
             sleep(TICK);

@@ -119,3 +119,28 @@ async fn orphans_that_end_while_the_program_runs_do_not_stay_as_zombies() {
     let (ran, ()) = tokio::join!(run(&program, start()), watcher);
     ran.output();
 }
+
+/// As in a container entered from outside: the session began in another PID namespace, and /proc calls it 0.
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_stays_where_the_session_began_outside_the_pid_namespace() {
+    use std::process::Command;
+
+    let enter = |user: &[&str], words: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(user).args(["--pid", "--fork", "--mount-proc"]);
+        command.args(words).output()
+    };
+    let allowed = |user: &[&str]| enter(user, &["true"]).is_ok_and(|out| out.status.success());
+    let ways: [&[&str]; 2] = [&[], &["--map-root-user"]];
+    let Some(way) = ways.into_iter().find(|way| allowed(way)) else {
+        println!("this machine lets nobody make a PID namespace; the other tests run in whichever it is");
+        return;
+    };
+    let myself = std::env::current_exe().unwrap();
+    let tests = ["leftovers::whoever", "leftovers::orphans", "leftovers::a_run"];
+    let out = enter(way, &[&[myself.to_str().unwrap()], &tests[..]].concat()).unwrap();
+    let said = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success(), "{said}");
+    assert!(said.contains("test result: ok. 4 passed"), "{said}");
+}

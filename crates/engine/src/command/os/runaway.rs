@@ -262,8 +262,12 @@ pub(in crate::command) fn reap_strays() {
     *seen = Some((now, zombies));
 }
 
+/// Whether no ordinary child of ours looks like this. Asked of /proc, which says 0 for a session or group that
+/// began outside our PID namespace, as in a container entered from outside: there it is a number like any other.
 fn is_adopted(pid: Pid, stat: &Stat) -> bool {
-    let raw = |pid: Pid| pid.as_raw_nonzero().get();
-    let ours = process::getsid(None).map_or(stat.session, raw);
-    stat.session != ours || ![raw(pid), raw(process::getpgrp())].contains(&stat.group)
+    let Some(ours) = self::stat(process::getpid()) else {
+        return false;
+    };
+    let group = stat.group;
+    stat.session != ours.session || (group != pid.as_raw_nonzero().get() && group != ours.group)
 }
