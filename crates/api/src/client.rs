@@ -1,16 +1,19 @@
-//! A blocking client of HTTP version 1: what the command line is made of. Plain `http` only, for now.
+//! A blocking client of HTTP version 1, over `http` and `https`: what the command line is made of.
 //!
-//! This file sends and reads; [`routes`] has one method a route, [`patience`] waits for tasks over a server's restart,
-//! [`sse`] reads streams. Nothing is sent twice, except reads while waiting.
+//! This file sends and reads; `failure` says what went wrong; [`routes`] has one method a route, [`patience`] waits for
+//! tasks over a server's restart, [`sse`] reads streams. Nothing is sent twice, except reads while waiting.
 
 use crate::problem::Problem;
+use crate::tls::{self, Roots};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::io;
 use std::time::Duration;
 use ureq::http::{Method, Request, Response};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
+mod failure;
+pub use failure::ClientError;
 pub mod patience;
 pub mod routes;
 pub mod sse;
@@ -23,55 +26,14 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// Where the server is and how to speak to it.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// `http://host:port`, with or without a path in front of `/api`.
+    /// `http://host:port` or `https://…`, with or without a path in front of `/api`.
     pub url: String,
     /// The bearer token.
     pub token: Option<String>,
+    /// Whom `https` trusts.
+    pub roots: Roots,
     /// How long one request may take, beside what it asks the server to wait.
     pub timeout: Duration,
-}
-
-/// Why there is no answer. What the caller can do: start a server, wait longer, or read the problem.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// The address is none that can be used.
-    #[error("cannot use the server address \"{url}\": {reason}")]
-    Address {
-        /// The address.
-        url: String,
-        /// Why.
-        reason: String,
-    },
-    /// Nobody answers there, or the connection broke.
-    #[error("no server answers at {url}: {reason}")]
-    Unreachable {
-        /// The address.
-        url: String,
-        /// What the connection said.
-        reason: String,
-    },
-    /// The server took longer than it may.
-    #[error("{url} did not answer within {} ms", after.as_millis())]
-    TimedOut {
-        /// The address.
-        url: String,
-        /// How long it had.
-        after: Duration,
-    },
-    /// The server says no.
-    #[error(transparent)]
-    Problem(Problem),
-    /// Something answers, but not Warrener.
-    #[error("{url} answered {status}, but not as Warrener does: {reason}")]
-    Unreadable {
-        /// The address.
-        url: String,
-        /// The HTTP status.
-        status: u16,
-        /// What is wrong with the answer.
-        reason: String,
-    },
 }
 
 /// What a call gives.
@@ -103,11 +65,12 @@ impl Client {
     /// A client; nothing is sent yet.
     ///
     /// # Errors
-    /// `Address` for anything but `http://host[:port]`.
+    /// `Address` for anything but `http://host[:port]` and `https://host[:port]`.
     pub fn new(options: Options) -> Result<Self> {
         let Options {
             url,
             token,
+            roots,
             timeout,
         } = options;
         let base = url.trim_end_matches('/').to_owned();
@@ -115,14 +78,14 @@ impl Client {
             url: url.clone(),
             reason: reason.into(),
         };
-        if base.starts_with("https://") {
-            return Err(wrong(
-                "https is not supported by this version; use http:// through a tunnel or a local proxy",
-            ));
-        }
-        let host = base.strip_prefix("http://").unwrap_or_default();
+        let host = base
+            .strip_prefix("http://")
+            .or_else(|| base.strip_prefix("https://"))
+            .unwrap_or_default();
         if host.is_empty() || host.starts_with(['/', ':']) {
-            return Err(wrong("it must look like http://127.0.0.1:7766"));
+            return Err(wrong(
+                "it must look like http://127.0.0.1:7766 or https://tasks.example.org",
+            ));
         }
         if let Err(error) = base.parse::<ureq::http::Uri>() {
             return Err(wrong(&error.to_string()));
@@ -131,6 +94,7 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
+            .tls_config(trust(&roots))
             .timeout_connect(Some(CONNECT_TIME.min(timeout)))
             .user_agent(concat!("warrener/", env!("CARGO_PKG_VERSION")));
         Ok(Self {
@@ -184,7 +148,7 @@ impl Client {
             }
             None => self.run(request.body(()), limit),
         };
-        result.map_err(|error| self.failure(error, limit.unwrap_or(CONNECT_TIME)))
+        result.map_err(|error| ClientError::of(error, &self.base, limit.unwrap_or(CONNECT_TIME)))
     }
 
     fn run(
@@ -200,7 +164,7 @@ impl Client {
         let body = response.into_body().into_with_config();
         body.limit(ANSWER_BYTES_MAX)
             .read_to_vec()
-            .map_err(|error| self.failure(error, self.timeout))
+            .map_err(|error| ClientError::of(error, &self.base, self.timeout))
     }
 
     fn read<T: DeserializeOwned>(&self, response: Response<Body>) -> Result<T> {
@@ -229,36 +193,18 @@ impl Client {
             },
         }
     }
+}
 
-    fn failure(&self, error: ureq::Error, after: Duration) -> ClientError {
-        let url = self.base.clone();
-        let reason = match error {
-            ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
-                "no connection in time".into()
-            }
-            ureq::Error::Timeout(_) => return ClientError::TimedOut { url, after },
-            ureq::Error::HostNotFound => "there is no such host".into(),
-            ureq::Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                "connection refused".into()
-            }
-            ureq::Error::Io(error) => error.to_string(),
-            ureq::Error::ConnectionFailed => "connection failed".into(),
-            ureq::Error::BadUri(reason) => return ClientError::Address { url, reason },
-            ureq::Error::Http(error) => {
-                let reason = error.to_string();
-                return ClientError::Address { url, reason };
-            }
-            other => {
-                let reason = other.to_string();
-                return ClientError::Unreadable {
-                    url,
-                    status: 0,
-                    reason,
-                };
-            }
-        };
-        ClientError::Unreachable { url, reason }
-    }
+/// The roots as this client's library takes them.
+fn trust(roots: &Roots) -> TlsConfig {
+    let roots: Vec<Certificate<'static>> = roots
+        .iter()
+        .map(|root| Certificate::from_der(root.as_ref()).to_owned())
+        .collect();
+    TlsConfig::builder()
+        .root_certs(RootCerts::new_with_certs(&roots))
+        .unversioned_rustls_crypto_provider(tls::provider())
+        .build()
 }
 
 fn call<'a>(method: Method, path: String) -> Call<'a> {
@@ -330,18 +276,20 @@ mod tests {
         Options {
             url: url.into(),
             token: None,
+            roots: Roots::default(),
             timeout: Duration::from_secs(1),
         }
     }
 
     #[test]
-    fn only_plain_http_addresses_are_taken() {
-        assert_eq!(
-            Client::new(options("http://a:1/")).unwrap().url(),
-            "http://a:1"
-        );
+    fn only_http_addresses_are_taken() {
+        for url in ["http://a:1", "https://a"] {
+            let client = Client::new(options(&format!("{url}/"))).unwrap();
+            assert_eq!(client.url(), url);
+        }
         for (url, part) in [
-            ("https://a", "not supported"),
+            ("ftp://a", "must look like"),
+            ("https://", "must look like"),
             ("a:1", "must look like"),
             ("http://", "must look like"),
             ("http://a b", "cannot use"),

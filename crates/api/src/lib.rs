@@ -10,6 +10,7 @@ pub mod task;
 pub use task::TaskObject;
 pub mod event;
 pub mod log;
+pub mod login;
 pub mod submit;
 pub use submit::SubmitRequest;
 pub mod batch;
@@ -33,3 +34,5 @@ pub mod client;
 pub use client::Client;
 
 pub mod link;
+#[cfg(feature = "tls")]
+pub mod tls;

@@ -65,6 +65,11 @@ macro_rules! requests {
 }
 
 requests! {
+    /// `POST /api/v1/login`.
+    LoginRequest {
+        /// A one-time code.
+        code: String,
+    }
     /// `POST /api/v1/tasks/{id}/cancel`.
     CancelRequest {
         /// Why, for the history.

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use warrener_api::link::{self, Answer, ToServer};
+use warrener_api::tls::Roots;
 use warrener_backend::broker::{
     Address, Broker, Capabilities, Depth, Health, Outgoing, Receipt, Subscribe, Subscription,
 };
@@ -31,10 +32,12 @@ use warrener_model::limits::LINK_FRAME_BYTES;
 /// How to reach a server, and as whom.
 #[derive(Clone)]
 pub struct LinkOptions {
-    /// `http://host:port` of the server.
+    /// `http://host:port` or `https://…` of the server.
     pub url: String,
     /// The bearer token.
     pub token: Option<String>,
+    /// Whom `https` trusts.
+    pub roots: Roots,
     /// The agent that this program is; none for one that only submits or watches.
     pub agent: Option<Who>,
     /// The role that it acts in.
@@ -58,6 +61,7 @@ impl Default for LinkOptions {
         Self {
             url: "http://127.0.0.1:8420".into(),
             token: None,
+            roots: Roots::default(),
             agent: None,
             role: Role::default(),
             connect_timeout: Duration::from_secs(5),
@@ -95,6 +99,12 @@ pub enum Connection {
         /// What it said.
         reason: String,
     },
+    /// What answers cannot be spoken to, and did not from the first moment on: its certificate is not trusted, or it
+    /// speaks otherwise. No further one is tried.
+    Unusable {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// This end closed it.
     Closed,
 }
@@ -121,7 +131,7 @@ impl LinkBroker {
     /// # Errors
     /// `Invalid` for a URL that is none, `Unavailable` when the system gives no thread.
     pub fn connect(options: LinkOptions) -> Result<LinkBroker> {
-        let target = target::read(&options.url)?;
+        let target = target::read(&options.url, &options.roots)?;
         let (commands, inbox) = mpsc::unbounded_channel();
         let not_yet = Connection::Away {
             reason: "not connected yet".into(),
@@ -158,7 +168,7 @@ impl LinkBroker {
     /// Waits until the link is up.
     ///
     /// # Errors
-    /// `NotAllowed` when the server refuses, `Unavailable` when it is not up within the time.
+    /// `NotAllowed` when the server refuses, or cannot be trusted, `Unavailable` when it is not up within the time.
     pub async fn ready(&self, within: Duration) -> Result<()> {
         let mut connection = self.connected();
         let settled = connection.wait_for(|now| !matches!(now, Connection::Away { .. }));
@@ -170,7 +180,9 @@ impl LinkBroker {
         match now {
             Connection::Up => Ok(()),
             Connection::Away { reason } => Err(Error::unavailable(LINK, reason)),
-            Connection::Refused { reason } => Err(Error::NotAllowed(reason)),
+            Connection::Refused { reason } | Connection::Unusable { reason } => {
+                Err(Error::NotAllowed(reason))
+            }
             Connection::Closed => Err(Error::unavailable(LINK, "it was closed")),
         }
     }

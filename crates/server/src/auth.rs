@@ -1,7 +1,9 @@
 //! Tokens. The operator's may everything; a task's may read its own task while its attempt runs, and nothing else.
+//! A browser's session stands for the operator's token.
 
 use crate::failure::Failure;
 use crate::state::App;
+use crate::{login, page};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
@@ -14,11 +16,19 @@ pub(crate) const ACTOR: &str = "user:operator";
 
 /// Health is for machines without secrets.
 const OPEN: [&str; 2] = ["/livez", "/readyz"];
+/// A browser that wants to come in has nothing to show yet.
+const LOGIN: &str = "/api/v1/login";
 
 /// Lets a request pass, or says why not.
 pub(crate) async fn auth(State(app): State<App>, request: Request, next: Next) -> Response {
-    if OPEN.contains(&request.uri().path()) {
+    let path = request.uri().path();
+    if OPEN.contains(&path) || path == LOGIN || page::has(path) {
         return next.run(request).await;
+    }
+    match login::session(&app, &request) {
+        Some(Ok(())) => return next.run(request).await,
+        Some(Err(problem)) => return Failure::from(problem).into_response(),
+        None => {}
     }
     let token = match bearer(request.headers()) {
         Ok(token) if same(token.as_bytes(), app.options.token.as_bytes()) => {
@@ -63,7 +73,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
 }
 
 /// Compares in a time that says nothing of where the two differ.
-fn same(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     let differ = a
         .iter()
         .zip(b)

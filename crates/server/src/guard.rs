@@ -35,8 +35,8 @@ impl Hosts {
             .map(|name| plain(name))
             .collect();
         let local = bound.ip().is_loopback();
-        if names.is_empty() && local && !options.behind_proxy {
-            names = ["localhost", "127.0.0.1", "[::1]"].map(Into::into).into();
+        if local && !options.behind_proxy {
+            names.extend(["localhost", "127.0.0.1", "[::1]"].map(Into::into));
             names.push(match bound {
                 SocketAddr::V4(bound) => bound.ip().to_string(),
                 SocketAddr::V6(bound) => format!("[{}]", bound.ip()),
@@ -44,11 +44,7 @@ impl Hosts {
         }
         Hosts {
             names: (!names.is_empty()).then_some(names),
-            scheme: if options.behind_proxy {
-                "https"
-            } else {
-                "http"
-            },
+            scheme: if options.is_secure() { "https" } else { "http" },
         }
     }
 
@@ -63,7 +59,7 @@ impl Hosts {
                     "this server does not answer to the name \"{}\"",
                     short(&name)
                 );
-                let hint = "use http://127.0.0.1, or name the host in the server's allowed hosts";
+                let hint = "use http://127.0.0.1, or set url under [server] to the address that clients use";
                 return Err(Problem::new("not_allowed", detail).hint(hint));
             }
         }

@@ -11,5 +11,6 @@ pub(crate) mod lanes;
 pub mod link;
 pub(crate) mod list;
 pub(crate) mod live;
+pub(crate) mod login;
 pub(crate) mod metrics;
 pub(crate) mod tasks;

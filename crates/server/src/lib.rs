@@ -2,13 +2,15 @@
 //!
 //! ```text
 //!  socket ─▶ envelope ─▶ guard ─▶ auth ─▶ routes ─▶ http/<noun> ─▶ Orchestrator
-//!            request id   Host     token             parse, one call, render
-//!            problems     Origin
+//!  (TLS)     request id   Host     token or          parse, one call, render
+//!            problems     Origin   session
 //! ```
 //! Reading order: [`routes`] (every route on one screen), `envelope` (what each answer has in common), `failure`
-//! (errors), then `http`, one noun a file. No handler knows a store or a broker; the link's other end is plugged in
+//! (errors), then `http`, one noun a file; `page` is what a browser sees, `login` how it comes in. No handler knows a store or a broker; the link's other end is plugged in
 //! by the binary ([`link::LinkEnd`]).
 
+pub mod login;
+pub use login::Logins;
 pub mod options;
 pub use options::ServerOptions;
 pub mod routes;
@@ -20,6 +22,7 @@ mod cursor;
 mod envelope;
 mod failure;
 mod guard;
+mod page;
 mod reading;
 mod socket;
 mod state;
@@ -47,7 +50,7 @@ pub async fn serve(
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
     let patience = options.patience;
-    let listener = socket::Guarded::new(listener, options.stalled);
+    let listener = socket::Guarded::new(listener, options.tls.clone(), options.stalled);
     let bound = axum::serve::Listener::local_addr(&listener)?;
     let app = state::App::new(orchestrator, options, bound, shutdown.clone());
     let links = app.links.clone();

@@ -167,11 +167,16 @@ impl<R: requests::Request> FromRequest<App> for Act<R> {
 
     async fn from_request(request: Request, app: &App) -> Answer<Self> {
         let Text(text) = Text::from_request(request, app).await?;
-        if !text.trim().is_empty() {
-            json(&text)?;
-        }
-        requests::read(&text).map(Act).map_err(Failure::invalid)
+        act(&text).map(Act)
     }
+}
+
+/// Reads such a body.
+pub(crate) fn act<R: requests::Request>(text: &str) -> Answer<R> {
+    if !text.trim().is_empty() {
+        json(text)?;
+    }
+    requests::read(text).map_err(Failure::invalid)
 }
 
 /// Whether a text is JSON at all, which is another question than whether it is a good request.

@@ -5,8 +5,10 @@ use crate::envelope::envelope;
 use crate::failure::{Answer, Failure};
 use crate::guard::guard;
 use crate::http::{
-    acts, agents, batch, books, dead, health, history, lanes, link, list, live, metrics, tasks,
+    acts, agents, batch, books, dead, health, history, lanes, link, list, live, login, metrics,
+    tasks,
 };
+use crate::page;
 use crate::reading::Params;
 use crate::state::App;
 use axum::Router;
@@ -51,6 +53,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(dead::requeue))
         .routes(routes!(dead::discard))
         .routes(routes!(books::get))
+        .routes(routes!(login::login))
+        .routes(routes!(login::codes))
+        .routes(routes!(login::logout))
         .routes(routes!(live::stream))
         .routes(routes!(link::open))
         .routes(routes!(health::livez))
@@ -63,6 +68,7 @@ fn api() -> OpenApiRouter<App> {
 pub(crate) fn router(app: App) -> Router {
     let router: Router<App> = api().into();
     router
+        .merge(page::routes())
         .fallback(async |request: Request| Failure::no_route(&request))
         .method_not_allowed_fallback(async |request: Request| Failure::wrong_method(&request))
         .layer(from_fn_with_state(app.clone(), auth))

@@ -1,42 +1,79 @@
-//! Connections of clients that stop reading are cut: a stream holds memory and a place only as long as it moves.
+//! Connections, plain or under TLS. Those of clients that stop reading are cut: a stream holds memory and a place only
+//! as long as it moves.
+
+mod tls;
 
 use axum::serve::Listener;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep};
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 /// A listener whose connections are [`Moving`].
 #[derive(Debug)]
 pub(crate) struct Guarded {
     listener: TcpListener,
+    greeter: Option<tls::Greeter>,
     patience: Duration,
 }
 
+/// A connection as it came, or under TLS.
+pub(crate) type Wire = Either<TcpStream, TlsStream<TcpStream>>;
+
 impl Guarded {
-    pub(crate) fn new(listener: TcpListener, patience: Duration) -> Self {
-        Guarded { listener, patience }
+    pub(crate) fn new(
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        patience: Duration,
+    ) -> Self {
+        Guarded {
+            listener,
+            greeter: tls.map(tls::Greeter::new),
+            patience,
+        }
     }
 }
 
 impl Listener for Guarded {
-    type Io = Moving<TcpStream>;
+    type Io = Moving<Wire>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, peer) = Listener::accept(&mut self.listener).await;
-        // Answers and events are small and somebody waits for each.
-        let _ = stream.set_nodelay(true);
-        (Moving::new(stream, self.patience), peer)
+        let (wire, peer) = match &mut self.greeter {
+            None => {
+                let (stream, peer) = connection(&mut self.listener).await;
+                (Either::Left(stream), peer)
+            }
+            Some(greeter) => loop {
+                tokio::select! {
+                    (stream, peer) = connection(&mut self.listener), if greeter.has_room() => {
+                        greeter.greet(stream, peer);
+                    }
+                    (stream, peer) = greeter.next() => break (Either::Right(stream), peer),
+                }
+            },
+        };
+        (Moving::new(wire, self.patience), peer)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
         self.listener.local_addr()
     }
+}
+
+async fn connection(listener: &mut TcpListener) -> (TcpStream, SocketAddr) {
+    let (stream, peer) = Listener::accept(listener).await;
+    // Answers and events are small and somebody waits for each.
+    let _ = stream.set_nodelay(true);
+    (stream, peer)
 }
 
 /// A connection that ends with an error when the other side takes nothing for a while.

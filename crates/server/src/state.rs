@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::guard::Hosts;
+use crate::login;
 use crate::options::ServerOptions;
 use std::fmt;
 use std::net::SocketAddr;
@@ -22,6 +23,8 @@ pub(crate) struct Inner {
     pub(crate) orchestrator: Orchestrator,
     pub(crate) options: ServerOptions,
     pub(crate) hosts: Hosts,
+    /// The name of the cookie with a browser's session.
+    pub(crate) cookie: String,
     /// Ends waits, streams and links.
     pub(crate) stop: CancellationToken,
     /// Links outlive the request that opened them.
@@ -38,6 +41,7 @@ impl App {
     ) -> Self {
         App(Arc::new(Inner {
             hosts: Hosts::new(&options, bound),
+            cookie: login::cookie_name(options.is_secure(), bound.port()),
             streams: Arc::new(Semaphore::new(options.streams)),
             links: TaskTracker::new(),
             orchestrator,

@@ -122,6 +122,8 @@ fn passes(error: &ClientError) -> bool {
     match error {
         ClientError::Unreachable { .. } | ClientError::TimedOut { .. } => true,
         ClientError::Problem(problem) => matches!(problem.status, 429 | 503),
-        ClientError::Address { .. } | ClientError::Unreadable { .. } => false,
+        ClientError::Address { .. }
+        | ClientError::Untrusted { .. }
+        | ClientError::Unreadable { .. } => false,
     }
 }

@@ -10,12 +10,15 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::TlsConnector;
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::client::ClientRequestBuilder;
 use tokio_tungstenite::tungstenite::error::{Error as WsError, ProtocolError, SubProtocolError};
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use warrener_api::link::{AGENT_HEADER, INSTANCE_HEADER, ROLE_HEADER, SUBPROTOCOL};
+use warrener_api::tls::Fault;
 use warrener_backend::error::{Error, Result};
 
 /// Why a connection was not made.
@@ -24,6 +27,8 @@ enum NoLink {
     Away(String),
     /// It will not be: the server said so.
     Refused(String),
+    /// Not with what answers there now.
+    Unusable(String),
 }
 
 /// See the module.
@@ -85,17 +90,18 @@ impl Supervisor {
                         failures = 0;
                     }
                 }
-                Some(Err(NoLink::Away(reason))) => {
-                    debug!(url = self.options.url, reason, "no link yet");
-                    self.state.send_replace(Connection::Away { reason });
+                Some(Err(NoLink::Away(reason))) => self.away(reason),
+                // What was a server once may be one again: a certificate is renewed, a proxy comes to its senses.
+                Some(Err(NoLink::Unusable(reason))) if number > 0 => {
+                    warn!(url = self.options.url, reason, "no link");
+                    self.away(reason);
+                }
+                Some(Err(NoLink::Unusable(reason))) => {
+                    self.give_up(Connection::Unusable { reason }).await;
+                    break;
                 }
                 Some(Err(NoLink::Refused(reason))) => {
-                    warn!(
-                        url = self.options.url,
-                        reason, "the server refuses this link"
-                    );
-                    self.state.send_replace(Connection::Refused { reason });
-                    refuse(&mut self.commands, &self.state, &stop, None).await;
+                    self.give_up(Connection::Refused { reason }).await;
                     break;
                 }
             }
@@ -105,6 +111,18 @@ impl Supervisor {
         }
         self.commands.close();
         self.state.send_replace(Connection::Closed);
+    }
+
+    fn away(&self, reason: String) {
+        debug!(url = self.options.url, reason, "no link yet");
+        self.state.send_replace(Connection::Away { reason });
+    }
+
+    /// Says why there will be no link, to everybody who asks until the end.
+    async fn give_up(&mut self, why: Connection) {
+        warn!(url = self.options.url, ?why, "there will be no link");
+        self.state.send_replace(why);
+        refuse(&mut self.commands, &self.state, &self.stop, None).await;
     }
 
     /// Full jitter: a thousand agents whose server came back do not come back in one moment.
@@ -155,6 +173,17 @@ async fn upgrade(
         .await
         .map_err(away)?;
     stream.set_nodelay(true).map_err(away)?;
+    let stream = match &target.tls {
+        None => Either::Left(stream),
+        Some(tls) => {
+            let connector = TlsConnector::from(tls.config.clone());
+            let secured = connector.connect(tls.name.clone(), stream).await;
+            Either::Right(secured.map_err(|error| match Fault::of(&error) {
+                Some(Fault::Untrusted(reason) | Fault::NotTls(reason)) => NoLink::Unusable(reason),
+                None => away(error),
+            })?)
+        }
+    };
     let mut request = ClientRequestBuilder::new(target.uri.clone())
         .with_sub_protocol(SUBPROTOCOL)
         .with_header(ROLE_HEADER, options.role.as_str());
@@ -181,6 +210,7 @@ fn no_link(error: WsError) -> NoLink {
             let text: String = text.trim().chars().take(300).collect();
             let reason = format!("the server answered {status} {text}");
             match status.as_u16() {
+                400 => NoLink::Unusable(reason.trim_end().to_owned()),
                 401 | 403 => NoLink::Refused(reason.trim_end().to_owned()),
                 _ => NoLink::Away(reason.trim_end().to_owned()),
             }
@@ -202,7 +232,9 @@ async fn refuse(
     let refusing = async {
         while let Some(command) = commands.recv().await {
             let error = match &*state.borrow() {
-                Connection::Refused { reason } => Error::NotAllowed(reason.clone()),
+                Connection::Refused { reason } | Connection::Unusable { reason } => {
+                    Error::NotAllowed(reason.clone())
+                }
                 Connection::Away { reason } => Error::unavailable(LINK, reason),
                 Connection::Up | Connection::Closed => Error::unavailable(LINK, "it ended"),
             };

@@ -15,6 +15,7 @@ mod health;
 mod lanes;
 mod link;
 mod lists;
+mod login;
 mod logs;
 mod requests;
 mod stream;

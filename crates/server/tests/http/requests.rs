@@ -87,7 +87,7 @@ fn a_body_that_does_not_come_is_not_waited_for_for_ever() {
 fn an_unknown_route_and_a_wrong_method_are_problems() {
     let server = Server::start();
     for path in [
-        "/",
+        "/nothing",
         "/api/v1/nothing",
         "/api/v2/tasks",
         "/api/v1/tasks/",

@@ -1,0 +1,268 @@
+//! How browsers come in. A one-time code from the fragment of an address is exchanged for a session; both are random,
+//! kept in memory only, few, and gone with the server.
+
+use crate::auth::same;
+use crate::state::App;
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method, header};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+use uuid::Uuid;
+use warrener_api::Problem;
+
+/// Codes and sessions that are kept; the oldest goes when one more comes.
+const KEPT: usize = 32;
+/// So many wrong codes may come at once.
+const TRIES: u32 = 10;
+/// One more is allowed after this; the same time is in Retry-After.
+const TRY_EVERY: Duration = Duration::from_secs(5);
+
+/// Codes and sessions of one server; cheap to clone.
+#[derive(Clone)]
+pub struct Logins {
+    code_life: Duration,
+    session_life: Duration,
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Default)]
+struct Kept {
+    codes: Vec<Secret>,
+    sessions: Vec<Secret>,
+    /// Tries that were used, and since when they are counted.
+    tries: Option<(u32, Instant)>,
+}
+
+struct Secret {
+    text: String,
+    until: Instant,
+}
+
+/// What came of a code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Redeemed {
+    /// A session.
+    Session(String),
+    /// The code is none, was used, or is too old.
+    No,
+    /// Too many were tried.
+    TooMany,
+}
+
+impl Default for Logins {
+    fn default() -> Self {
+        let minutes = |n: u64| Duration::from_secs(60 * n);
+        Logins::new(minutes(10), minutes(12 * 60))
+    }
+}
+
+impl Logins {
+    /// With these lives of a code and of a session.
+    pub fn new(code_life: Duration, session_life: Duration) -> Self {
+        Logins {
+            code_life,
+            session_life,
+            kept: Arc::default(),
+        }
+    }
+
+    /// A fresh code, which lets one browser in, once.
+    pub fn code(&self) -> String {
+        let now = Instant::now();
+        keep(&mut self.kept().codes, now, self.code_life)
+    }
+
+    /// How long a code can be used.
+    pub fn code_life(&self) -> Duration {
+        self.code_life
+    }
+
+    pub(crate) fn session_life(&self) -> Duration {
+        self.session_life
+    }
+
+    /// Takes a code for a session.
+    pub(crate) fn redeem(&self, code: &str) -> Redeemed {
+        let (now, mut kept) = (Instant::now(), self.kept());
+        if !kept.may_try(now) {
+            return Redeemed::TooMany;
+        }
+        match find(&kept.codes, code, now) {
+            Some(index) => {
+                kept.codes.remove(index);
+                Redeemed::Session(keep(&mut kept.sessions, now, self.session_life))
+            }
+            None => Redeemed::No,
+        }
+    }
+
+    /// Whether a session goes on.
+    fn knows(&self, session: &str) -> bool {
+        find(&self.kept().sessions, session, Instant::now()).is_some()
+    }
+
+    /// Ends a session; whether there was one.
+    pub(crate) fn end(&self, session: &str) -> bool {
+        let mut kept = self.kept();
+        let found = find(&kept.sessions, session, Instant::now());
+        found.map(|index| kept.sessions.remove(index)).is_some()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // Nothing in here can panic half-way.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn may_try(&mut self, now: Instant) -> bool {
+        let (used, since) = self.tries.unwrap_or((0, now));
+        let back = now.duration_since(since).as_millis() / TRY_EVERY.as_millis();
+        let back = u32::try_from(back).unwrap_or(u32::MAX);
+        let (used, since) = match used.checked_sub(back) {
+            None | Some(0) => (0, now),
+            Some(left) => (left, since + TRY_EVERY * back),
+        };
+        let may = used < TRIES;
+        self.tries = Some((used + u32::from(may), since));
+        may
+    }
+}
+
+fn keep(secrets: &mut Vec<Secret>, now: Instant, life: Duration) -> String {
+    secrets.retain(|secret| secret.until > now);
+    if secrets.len() >= KEPT {
+        secrets.remove(0);
+    }
+    // 244 bits of the system's random source.
+    let text = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+    let until = now + life;
+    secrets.push(Secret {
+        text: text.clone(),
+        until,
+    });
+    text
+}
+
+/// Looks at every one of them, however early it is found.
+fn find(secrets: &[Secret], text: &str, now: Instant) -> Option<usize> {
+    let mut found = None;
+    for (index, secret) in secrets.iter().enumerate() {
+        if same(secret.text.as_bytes(), text.as_bytes()) && secret.until > now {
+            found = Some(index);
+        }
+    }
+    found
+}
+
+/// Cookies know no ports: servers of one machine must not overwrite each other's.
+pub(crate) fn cookie_name(secure: bool, port: u16) -> String {
+    let prefix = if secure { "__Host-" } else { "" };
+    format!("{prefix}warrener_{port}")
+}
+
+/// The session that a request shows.
+pub(crate) fn shown<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let cookies = headers.get_all(header::COOKIE).iter();
+    cookies
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(key, value)| (key == name).then_some(value))
+}
+
+/// Whether a request may pass for its session; nothing if it shows none, or a token as well.
+///
+/// A browser sends the cookie along with whatever a page asks for. What changes something must therefore say which
+/// page asks; that it is one of the server's own, the guard has checked.
+pub(crate) fn session(app: &App, request: &Request) -> Option<Result<(), Problem>> {
+    let headers = request.headers();
+    if headers.contains_key(header::AUTHORIZATION) {
+        return None;
+    }
+    let session = shown(headers, &app.cookie)?;
+    if !app.options.logins.knows(session) {
+        let detail = "the browser's session is over";
+        let hint = "`warrener server login` prints a fresh address for the browser";
+        return Some(Err(Problem::new("unauthenticated", detail).hint(hint)));
+    }
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !reads && !headers.contains_key(header::ORIGIN) {
+        let detail = "a browser's request that changes something must have an Origin";
+        let hint = "programs use the token instead of a browser's session";
+        return Some(Err(Problem::new("not_allowed", detail).hint(hint)));
+    }
+    Some(Ok(()))
+}
+
+impl fmt::Debug for Logins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Logins").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session_of(logins: &Logins, code: &str) -> Option<String> {
+        match logins.redeem(code) {
+            Redeemed::Session(session) => Some(session),
+            Redeemed::No | Redeemed::TooMany => None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_code_works_once_and_in_time_and_a_session_until_it_ends() {
+        let logins = Logins::default();
+        let (code, late) = (logins.code(), logins.code());
+        assert_ne!(code, late);
+        let session = session_of(&logins, &code).unwrap();
+        assert_eq!(session_of(&logins, &code), None, "twice");
+        assert!(logins.knows(&session) && !logins.knows(&code));
+        tokio::time::advance(logins.code_life()).await;
+        assert_eq!(session_of(&logins, &late), None, "late");
+        let other = session_of(&logins, &logins.code()).unwrap();
+        assert!(logins.end(&other) && !logins.end(&other) && !logins.knows(&other));
+        tokio::time::advance(logins.session_life()).await;
+        assert!(!logins.knows(&session));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn guesses_run_out_and_come_back() {
+        let logins = Logins::default();
+        let code = logins.code();
+        for _ in 0..TRIES {
+            assert_eq!(logins.redeem("guess"), Redeemed::No);
+        }
+        assert_eq!(logins.redeem(&code), Redeemed::TooMany);
+        tokio::time::advance(TRY_EVERY).await;
+        assert_eq!(logins.redeem("guess"), Redeemed::No);
+        assert_eq!(logins.redeem(&code), Redeemed::TooMany);
+        tokio::time::advance(TRY_EVERY).await;
+        assert!(session_of(&logins, &code).is_some());
+    }
+
+    #[test]
+    fn no_more_are_kept_than_there_is_room_for() {
+        let logins = Logins::default();
+        let codes: Vec<String> = (0..=KEPT).map(|_| logins.code()).collect();
+        assert_eq!(logins.redeem(&codes[0]), Redeemed::No);
+        assert!(session_of(&logins, &codes[1]).is_some());
+    }
+
+    #[test]
+    fn a_session_is_found_among_other_cookies() {
+        let mut headers = HeaderMap::new();
+        headers.append(
+            header::COOKIE,
+            "a=b; warrener_1=x; warrener_2=y".parse().unwrap(),
+        );
+        headers.append(header::COOKIE, "warrener_3=z".parse().unwrap());
+        assert_eq!(shown(&headers, "warrener_2"), Some("y"));
+        assert_eq!(shown(&headers, "warrener_3"), Some("z"));
+        assert_eq!(shown(&headers, "warrener_4"), None);
+    }
+}
