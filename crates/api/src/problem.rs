@@ -44,6 +44,7 @@ pub const CODES: &[Code] = &[
     Code { code: "internal", status: 500, title: "a fault in Warrener", hint: "report it with the request id and the server's log" },
     Code { code: "usage", status: 0, title: "the command is not right", hint: "see `warrener --help`" },
     Code { code: "server_unreachable", status: 0, title: "no server answers", hint: "start one with `warrener up` or `warrener server run`" },
+    Code { code: "server_untrusted", status: 0, title: "the server's certificate is not trusted", hint: "check the address; name the certificate of an authority of your own with --ca FILE or WARRENER_CA" },
     Code { code: "config_invalid", status: 0, title: "the configuration has mistakes", hint: "see `warrener config schema`" },
     Code { code: "data_dir_taken", status: 0, title: "another server uses the data folder", hint: "stop the other server, or choose another folder with --data-dir" },
     Code { code: "data_dir_unusable", status: 0, title: "the data folder cannot be used", hint: "check its owner, mode and free space, or choose another with --data-dir" },

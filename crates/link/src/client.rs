@@ -99,14 +99,31 @@ pub enum Connection {
         /// What it said.
         reason: String,
     },
-    /// What answers cannot be spoken to, and did not from the first moment on: its certificate is not trusted, or it
-    /// speaks otherwise. No further one is tried.
+    /// Who answered has not shown, with a certificate, that it is the server. No further one is tried.
+    Untrusted {
+        /// What is wrong with the certificate.
+        reason: String,
+    },
+    /// What answered does not speak as a server does. No further one is tried.
     Unusable {
-        /// What is wrong with it.
+        /// How it speaks.
         reason: String,
     },
     /// This end closed it.
     Closed,
+}
+
+impl Connection {
+    /// Why there is none; nothing if there is one, or this end closed it.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Connection::Away { reason }
+            | Connection::Refused { reason }
+            | Connection::Untrusted { reason }
+            | Connection::Unusable { reason } => Some(reason),
+            Connection::Up | Connection::Closed => None,
+        }
+    }
 }
 
 /// A link; a cheap handle. It ends with the last handle, or with [`LinkBroker::close`].
@@ -180,9 +197,9 @@ impl LinkBroker {
         match now {
             Connection::Up => Ok(()),
             Connection::Away { reason } => Err(Error::unavailable(LINK, reason)),
-            Connection::Refused { reason } | Connection::Unusable { reason } => {
-                Err(Error::NotAllowed(reason))
-            }
+            Connection::Refused { reason }
+            | Connection::Untrusted { reason }
+            | Connection::Unusable { reason } => Err(Error::NotAllowed(reason)),
             Connection::Closed => Err(Error::unavailable(LINK, "it was closed")),
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use warrener_api::problem::Problem;
+use warrener_api::tls::Roots;
 use warrener_backend::Broker;
 use warrener_engine::agent::{CommandExecutor, Stopped};
 use warrener_engine::command::{Guard, Program};
@@ -32,6 +33,10 @@ pub(crate) struct Setup {
     pub(crate) command: Vec<OsString>,
     pub(crate) server: String,
     pub(crate) token: Option<String>,
+    /// Whom `https` trusts.
+    pub(crate) roots: Roots,
+    /// The file that some of them came from, for programs that speak to the server, too.
+    pub(crate) ca: Option<PathBuf>,
     /// Where work folders are made.
     pub(crate) work: PathBuf,
     pub(crate) timers: Timers,
@@ -55,6 +60,7 @@ pub(crate) async fn run(setup: Setup) -> Result<Stopped, Problem> {
     let link = LinkBroker::connect(LinkOptions {
         url: setup.server.clone(),
         token: setup.token.clone(),
+        roots: setup.roots.clone(),
         agent: Some(who),
         role: setup.role,
         // Well below the grace: a server that comes back must hear of our runs before it gives them away.
@@ -67,7 +73,11 @@ pub(crate) async fn run(setup: Setup) -> Result<Stopped, Problem> {
         cwd: setup.cwd.clone(),
         ..Program::new(setup.command, base, work.clone())
     };
-    let executor = CommandExecutor::new(program, setup.server.clone(), vec![]);
+    let ca = setup
+        .ca
+        .as_ref()
+        .map(|file| ("WARRENER_CA".to_owned(), file.display().to_string()));
+    let executor = CommandExecutor::new(program, setup.server.clone(), ca.into_iter().collect());
     let options = AgentOptions {
         name: setup.name.to_string(),
         role: setup.role,
@@ -91,8 +101,9 @@ pub(crate) async fn run(setup: Setup) -> Result<Stopped, Problem> {
     let mut connection = link.connected();
     let refused = async {
         loop {
-            if let Connection::Refused { reason } = &*connection.borrow_and_update() {
-                return reason.clone();
+            let now = connection.borrow_and_update().clone();
+            if let Some(problem) = hopeless(&now, &setup.server) {
+                return problem;
             }
             if connection.changed().await.is_err() {
                 std::future::pending::<()>().await;
@@ -101,16 +112,27 @@ pub(crate) async fn run(setup: Setup) -> Result<Stopped, Problem> {
     };
     let stopped = tokio::select! {
         stopped = agent.run(stop) => stopped,
-        reason = refused => {
-            let detail = format!("the server at {} refused the link: {reason}", setup.server);
-            return Err(Problem::new("unauthenticated", detail));
-        }
+        problem = refused => return Err(problem),
     };
     link.close().await;
     drop(guard);
     // What is left of it (nothing, after a clean end) is no reason to fail.
     let _ = std::fs::remove_dir_all(&work);
     Ok(stopped)
+}
+
+/// Why there will never be a link, if there will not.
+fn hopeless(connection: &Connection, url: &str) -> Option<Problem> {
+    let reason = connection.reason()?;
+    let problem =
+        |code, words| Problem::new(code, format!("the server at {url} {words}: {reason}"));
+    Some(match connection {
+        Connection::Refused { .. } => problem("unauthenticated", "refused the link"),
+        Connection::Untrusted { .. } => problem("server_untrusted", "cannot be trusted"),
+        Connection::Unusable { .. } => problem("server_unreachable", "does not take the link")
+            .hint("check the address: https:// for a server with TLS, http:// without"),
+        Connection::Away { .. } | Connection::Up | Connection::Closed => return None,
+    })
 }
 
 /// Asks for the end when stdin ends: its other end is held by the process that started this one.

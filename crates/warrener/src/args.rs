@@ -54,6 +54,9 @@ pub(crate) struct GlobalArgs {
     /// Address of the server
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) server: Option<String>,
+    /// Trust the authorities of this file (PEM) for https, beside the system's
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<String>,
     /// Data folder [default: .warrener]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) data_dir: Option<String>,

@@ -52,6 +52,7 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
         Command::Spec(SpecVerb::Openapi) => spec::run(globals),
         Command::Demo(_) => demo::run(globals).map(Into::into),
         Command::Up(up) => up::run(&up, globals).map(|()| ExitCode::SUCCESS),
+        Command::Server(ServerVerb::Login) => server::login(globals),
         Command::Server(ServerVerb::Run(run)) => {
             server::run(&run, globals).map(|()| ExitCode::SUCCESS)
         }

@@ -1,9 +1,11 @@
 //! The composition root of a server: the only place that names concrete back-ends. Opens the store, starts broker,
 //! engine and HTTP on the data folder, and ends them in order.
 
+use crate::address::{Address, with_code};
 use crate::config::{self, Config};
 use crate::data_dir::{Announced, DataDir};
 use crate::link_end::LinkEnd;
+use crate::tls;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -20,6 +22,7 @@ use warrener_engine::token::TaskTokens;
 use warrener_engine::{Options, Orchestrator, Timers};
 use warrener_model::Kind;
 use warrener_model::retry::Policies;
+use warrener_server::Logins;
 use warrener_sqlite::SqliteStore;
 
 /// How long the parts of a server may take to end.
@@ -29,8 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct ServerSetup {
     pub(crate) data: DataDir,
-    pub(crate) listen: SocketAddr,
-    pub(crate) behind_proxy: bool,
+    /// Where and how it is found.
+    pub(crate) server: config::Server,
     pub(crate) options: Options,
 }
 
@@ -39,6 +42,9 @@ pub(crate) struct ServerSetup {
 pub(crate) struct Running {
     pub(crate) url: String,
     pub(crate) orchestrator: Orchestrator,
+    /// Where browsers find it; nothing if only a proxy knows.
+    browser_url: Option<String>,
+    logins: Logins,
     store: Arc<dyn Store>,
     stop: CancellationToken,
     http: JoinHandle<std::io::Result<()>>,
@@ -51,8 +57,12 @@ impl ServerSetup {
     pub(crate) fn embedded(data: DataDir, listen: SocketAddr) -> Self {
         ServerSetup {
             data,
-            listen,
-            behind_proxy: false,
+            server: config::Server {
+                listen,
+                url: None,
+                behind_proxy: false,
+                tls: None,
+            },
             options: Options::default(),
         }
     }
@@ -81,8 +91,7 @@ impl ServerSetup {
         };
         Ok(ServerSetup {
             data,
-            listen: config.server.listen,
-            behind_proxy: config.server.behind_proxy,
+            server: config.server.clone(),
             options,
         })
     }
@@ -101,14 +110,15 @@ fn refuse_what_is_not_there(config: &Config) -> Result<(), Problem> {
             "set store.url = \"sqlite\", or leave it out",
         );
     }
-    if !config.server.listen.ip().is_loopback() && !config.server.behind_proxy {
+    let server = &config.server;
+    if !server.listen.ip().is_loopback() && !server.behind_proxy && server.tls.is_none() {
         let what = format!(
             "listening on {} would send tokens in the clear",
-            config.server.listen
+            server.listen
         );
         return no(
             &what,
-            "listen on 127.0.0.1, or put a proxy that does TLS in front and say --behind-proxy",
+            "listen on 127.0.0.1; or set tls_cert and tls_key under [server]; or put a proxy that does TLS in front and say --behind-proxy",
         );
     }
     Ok(())
@@ -157,6 +167,7 @@ fn schema(file: &Path) -> Result<jsonschema::Validator, String> {
 
 /// Starts everything; comes back once the server answers.
 pub(crate) async fn start(setup: ServerSetup) -> Result<Running, Problem> {
+    let tls = setup.server.tls.as_ref().map(tls::server).transpose()?;
     let token = setup.data.token()?;
     let secret = setup.data.secret()?;
     let store = open(setup.data.path())?;
@@ -167,11 +178,16 @@ pub(crate) async fn start(setup: ServerSetup) -> Result<Running, Problem> {
         crate::kill_points::store(store),
         crate::kill_points::broker(broker),
     );
-    let listener = TcpListener::bind(setup.listen).await.map_err(|error| {
-        let detail = format!("cannot listen on {}: {error}", setup.listen);
-        Problem::new("usage", detail).hint("choose another with --listen 127.0.0.1:PORT")
-    })?;
-    let address = listener.local_addr().map_err(internal)?;
+    let listener = TcpListener::bind(setup.server.listen)
+        .await
+        .map_err(|error| {
+            let detail = format!("cannot listen on {}: {error}", setup.server.listen);
+            Problem::new("usage", detail).hint("choose another with --listen 127.0.0.1:PORT")
+        })?;
+    let address = Address::of(&setup.server, listener.local_addr().map_err(internal)?);
+    if let Some(tls) = &tls {
+        tls.is_for(&address.url)?;
+    }
     let stop = CancellationToken::new();
     let mut scope = Scope::new(&stop);
     let options = Options {
@@ -181,20 +197,26 @@ pub(crate) async fn start(setup: ServerSetup) -> Result<Running, Problem> {
     let started = Orchestrator::start(store.clone(), broker.clone(), options, &mut scope).await;
     let orchestrator = started.map_err(internal)?;
     let engine = tokio::spawn(scope.run(PATIENCE));
-    let url = format!("http://{address}");
+    let logins = Logins::default();
     let server = warrener_server::ServerOptions {
-        behind_proxy: setup.behind_proxy,
+        allowed_hosts: address.hosts,
+        tls: tls.map(|tls| tls.config),
+        logins: logins.clone(),
+        behind_proxy: setup.server.behind_proxy,
         link: Some(Arc::new(LinkEnd::new(broker))),
         token,
         ..warrener_server::ServerOptions::default()
     };
     let served = warrener_server::serve(listener, orchestrator.clone(), server, stop.clone());
     let http = tokio::spawn(served);
+    let url = address.url;
     let announced = setup.data.announce(&url)?;
     tracing::info!(url, data_dir = %setup.data.path().display(), "server started");
     Ok(Running {
         url,
         orchestrator,
+        browser_url: address.browser_url,
+        logins,
         store,
         stop,
         http,
@@ -204,6 +226,12 @@ pub(crate) async fn start(setup: ServerSetup) -> Result<Running, Problem> {
 }
 
 impl Running {
+    /// A fresh address that lets one browser in, once.
+    pub(crate) fn login(&self) -> Option<String> {
+        let url = self.browser_url.as_deref()?;
+        Some(with_code(url, &self.logins.code()))
+    }
+
     /// Waits until a part of it ends that should not.
     pub(crate) async fn failed(&mut self) -> Problem {
         tokio::select! {

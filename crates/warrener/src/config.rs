@@ -34,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     /// The bearer token, if one is set; else the data folder's is used.
     pub(crate) token: Option<String>,
+    /// Certificates of authorities to trust beside the system's.
+    pub(crate) ca: Option<PathBuf>,
     /// The broker.
     pub(crate) broker: Broker,
     /// The store: `sqlite` or a `postgres://` URL.
@@ -87,6 +89,17 @@ pub(crate) struct Server {
     pub(crate) url: Option<String>,
     /// A proxy in front of it does TLS.
     pub(crate) behind_proxy: bool,
+    /// It does TLS itself.
+    pub(crate) tls: Option<Tls>,
+}
+
+/// Files of a server that does TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tls {
+    /// The certificate, and those between it and an authority.
+    pub(crate) cert: PathBuf,
+    /// Its private key.
+    pub(crate) key: PathBuf,
 }
 
 /// See `AGENT_ID` and `AGENT_NAME`.

@@ -3,11 +3,13 @@
 use crate::config::Config;
 use crate::config::layers::{Origin, Settings};
 use crate::error::CliError;
+use crate::{address, tls};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use warrener_api::Client;
 use warrener_api::client::{ClientError, Options};
+use warrener_api::tls::Roots;
 
 /// Where a server listens when nobody says.
 const DEFAULT_URL: &str = "http://127.0.0.1:7766";
@@ -36,6 +38,8 @@ pub(crate) struct Server {
     pub(crate) found: String,
     /// The token that is shown to it.
     pub(crate) token: Option<String>,
+    /// Whom `https` trusts.
+    pub(crate) roots: Roots,
 }
 
 impl Server {
@@ -90,16 +94,19 @@ pub(crate) fn find(
             ),
         },
     };
-    // The token of this folder's server is for this machine; another one must be given its own.
     let token = config.token.clone().or_else(|| {
-        let text = std::fs::read_to_string(token_file)
-            .ok()
-            .filter(|_| is_local(&url))?;
+        let text = std::fs::read_to_string(token_file).ok();
+        let text = text.filter(|_| is_local(&url) || is_announced(&url, dir))?;
         Some(text.trim().to_owned())
     });
+    let roots = match url.starts_with("https://") {
+        true => tls::roots(config.ca.as_deref())?,
+        false => Roots::default(),
+    };
     let options = Options {
         url,
         token: token.clone(),
+        roots: roots.clone(),
         timeout,
     };
     let client = Client::new(options).map_err(|error| CliError::of_client(error, &found))?;
@@ -107,7 +114,16 @@ pub(crate) fn find(
         client,
         found,
         token,
+        roots,
     })
+}
+
+/// The token of this folder's server is for this machine, and for whoever shows a certificate for the address that this
+/// folder's server has announced. Any other server must be given its own.
+fn is_announced(url: &str, dir: &Path) -> bool {
+    let file = server_file(dir).ok().flatten();
+    url.starts_with("https://")
+        && file.is_some_and(|file| file.url.trim_end_matches('/') == url.trim_end_matches('/'))
 }
 
 fn server_file(dir: &Path) -> Result<Option<ServerFile>, CliError> {
@@ -137,13 +153,7 @@ fn server_file(dir: &Path) -> Result<Option<ServerFile>, CliError> {
 
 /// Whether a URL leads to this machine.
 fn is_local(url: &str) -> bool {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    let host = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
+    let host = address::host(url).trim_matches(['[', ']']);
     host == "localhost"
         || host
             .parse::<std::net::IpAddr>()

@@ -49,7 +49,9 @@ impl Exit {
             | "version_conflict"
             | "not_waiting"
             | "data_dir_taken" => Exit::Conflict,
-            "server_unreachable" | "unavailable" | "draining" => Exit::Unreachable,
+            "server_unreachable" | "server_untrusted" | "unavailable" | "draining" => {
+                Exit::Unreachable
+            }
             "wait_timeout" => Exit::Timeout,
             "interrupted" => Exit::Interrupted,
             _ => Exit::Failed,
@@ -143,6 +145,10 @@ impl CliError {
             .hint(
                 "start one with `warrener up` or `warrener server run`, or name another with --server URL",
             ),
+            ClientError::Untrusted { url, reason } => {
+                let detail = format!("the server at {url} ({found}) cannot be trusted: {reason}");
+                CliError::new("server_untrusted", detail)
+            }
             ClientError::TimedOut { .. } => CliError::new("wait_timeout", text)
                 .hint("give it longer with --timeout 5m; what the server accepted goes on"),
             ClientError::Address { .. } => CliError::new("usage", format!("{text} ({found})"))

@@ -52,6 +52,13 @@ impl Globals {
                 value: dir.clone(),
             });
         }
+        if let Some(file) = &args.ca {
+            all.push(Flag {
+                path: &["ca"],
+                name: "--ca",
+                value: file.clone(),
+            });
+        }
         let (settings, config) = Sources::of_process(all, args.config.as_deref())?.load()?;
         Ok(Globals {
             output: Output::new(args.output, args.fields(), args.quiet, args.no_color),

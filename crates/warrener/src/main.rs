@@ -14,6 +14,7 @@ mod spec;
 // Everything that can be set.
 mod config;
 // What runs for long: a server, an agent, a team, the demo.
+mod address;
 mod agent_run;
 mod alert;
 mod compose;
@@ -23,6 +24,7 @@ mod link_end;
 mod logging;
 mod shutdown;
 mod team;
+mod tls;
 mod trust;
 // For `cargo xtask torture` only.
 #[cfg(feature = "kill-points")]

@@ -24,6 +24,7 @@ pub(crate) struct Base {
     pub(crate) server: String,
     pub(crate) data_dir: PathBuf,
     pub(crate) config: Option<PathBuf>,
+    pub(crate) ca: Option<PathBuf>,
     /// Where a member runs that does not say.
     pub(crate) folder: PathBuf,
 }
@@ -90,6 +91,9 @@ fn command(base: &Base, agent: &AgentConfig) -> Command {
     say("--data-dir", base.data_dir.clone().into());
     if let Some(config) = &base.config {
         say("--config", config.clone().into());
+    }
+    if let Some(ca) = &base.ca {
+        say("--ca", ca.clone().into());
     }
     say("--name", agent.name.as_str().into());
     say("--role", agent.role.as_str().into());

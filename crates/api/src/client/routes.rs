@@ -10,6 +10,7 @@ use crate::event::TaskEvent;
 use crate::health::Health;
 use crate::lane::LaneObject;
 use crate::log::LogPiece;
+use crate::login::LoginCode;
 use crate::page::Page;
 use crate::requests::{
     AgentRequest, AnswerRequest, ApproveRequest, CancelRequest, DiscardRequest, PauseRequest,
@@ -227,6 +228,11 @@ impl Client {
         let wait = request.rate.map_or(Duration::ZERO, |_| UNHURRIED);
         let call = call(Method::POST, "/api/v1/dead/discard".into()).json(request);
         self.read(self.send(Call { wait, ..call })?)
+    }
+
+    /// `POST /api/v1/login/codes`.
+    pub fn login_code(&self) -> Result<LoginCode> {
+        self.post("/api/v1/login/codes".into(), &())
     }
 
     /// `GET /api/v1/books`.

@@ -25,10 +25,8 @@ use warrener_backend::error::{Error, Result};
 enum NoLink {
     /// It may be at another time.
     Away(String),
-    /// It will not be: the server said so.
-    Refused(String),
-    /// Not with what answers there now.
-    Unusable(String),
+    /// It will not be with what answers there now: this is why.
+    Never(Connection),
 }
 
 /// See the module.
@@ -91,18 +89,16 @@ impl Supervisor {
                     }
                 }
                 Some(Err(NoLink::Away(reason))) => self.away(reason),
-                // What was a server once may be one again: a certificate is renewed, a proxy comes to its senses.
-                Some(Err(NoLink::Unusable(reason))) if number > 0 => {
-                    warn!(url = self.options.url, reason, "no link");
-                    self.away(reason);
-                }
-                Some(Err(NoLink::Unusable(reason))) => {
-                    self.give_up(Connection::Unusable { reason }).await;
-                    break;
-                }
-                Some(Err(NoLink::Refused(reason))) => {
-                    self.give_up(Connection::Refused { reason }).await;
-                    break;
+                Some(Err(NoLink::Never(why))) => {
+                    // What was a server before may be one again: certificates are renewed, proxies come and go.
+                    let refused = matches!(why, Connection::Refused { .. });
+                    match why.reason().filter(|_| number > 0 && !refused) {
+                        Some(reason) => self.away(reason.to_owned()),
+                        None => {
+                            self.give_up(why).await;
+                            break;
+                        }
+                    }
                 }
             }
             let wait = self.wait(failures);
@@ -179,7 +175,8 @@ async fn upgrade(
             let connector = TlsConnector::from(tls.config.clone());
             let secured = connector.connect(tls.name.clone(), stream).await;
             Either::Right(secured.map_err(|error| match Fault::of(&error) {
-                Some(Fault::Untrusted(reason) | Fault::NotTls(reason)) => NoLink::Unusable(reason),
+                Some(Fault::Untrusted(reason)) => NoLink::Never(Connection::Untrusted { reason }),
+                Some(Fault::NotTls(reason)) => NoLink::Never(Connection::Unusable { reason }),
                 None => away(error),
             })?)
         }
@@ -209,10 +206,11 @@ fn no_link(error: WsError) -> NoLink {
             let text = String::from_utf8_lossy(text);
             let text: String = text.trim().chars().take(300).collect();
             let reason = format!("the server answered {status} {text}");
+            let reason = reason.trim_end().to_owned();
             match status.as_u16() {
-                400 => NoLink::Unusable(reason.trim_end().to_owned()),
-                401 | 403 => NoLink::Refused(reason.trim_end().to_owned()),
-                _ => NoLink::Away(reason.trim_end().to_owned()),
+                400 => NoLink::Never(Connection::Unusable { reason }),
+                401 | 403 => NoLink::Never(Connection::Refused { reason }),
+                _ => NoLink::Away(reason),
             }
         }
         WsError::Protocol(ProtocolError::SecWebSocketSubProtocolError(
@@ -232,9 +230,9 @@ async fn refuse(
     let refusing = async {
         while let Some(command) = commands.recv().await {
             let error = match &*state.borrow() {
-                Connection::Refused { reason } | Connection::Unusable { reason } => {
-                    Error::NotAllowed(reason.clone())
-                }
+                Connection::Refused { reason }
+                | Connection::Untrusted { reason }
+                | Connection::Unusable { reason } => Error::NotAllowed(reason.clone()),
                 Connection::Away { reason } => Error::unavailable(LINK, reason),
                 Connection::Up | Connection::Closed => Error::unavailable(LINK, "it ended"),
             };

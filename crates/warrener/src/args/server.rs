@@ -17,6 +17,12 @@ pub(crate) enum ServerVerb {
     ///   warrener server run --listen 127.0.0.1:8000 --broker amqp://guest:guest@localhost
     #[command(verbatim_doc_comment)]
     Run(ServerRun),
+    /// Print an address that lets one browser in, once
+    ///
+    /// Example:
+    ///   warrener server login
+    #[command(verbatim_doc_comment)]
+    Login,
 }
 
 /// Flags of a server
@@ -31,6 +37,12 @@ pub(crate) struct ServerRun {
     /// sqlite or postgres://… [default: sqlite]
     #[arg(long, value_name = "URL")]
     pub(crate) store: Option<String>,
+    /// Its certificate, and those between it and an authority (PEM); it then speaks TLS only
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_cert: Option<String>,
+    /// The private key of its certificate (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<String>,
     /// A proxy in front of it does TLS
     #[arg(long)]
     pub(crate) behind_proxy: bool,
@@ -49,6 +61,8 @@ impl ServerRun {
         add(&["server", "listen"], "--listen", self.listen.clone());
         add(&["broker", "url"], "--broker", self.broker.clone());
         add(&["store", "url"], "--store", self.store.clone());
+        add(&["server", "tls_cert"], "--tls-cert", self.tls_cert.clone());
+        add(&["server", "tls_key"], "--tls-key", self.tls_key.clone());
         let proxy = self.behind_proxy.then(|| "true".to_owned());
         add(&["server", "behind_proxy"], "--behind-proxy", proxy);
         flags

@@ -1,12 +1,15 @@
-//! `server run`: a server in the foreground; SIGTERM and Ctrl-C end it in order.
+//! `server run`: a server in the foreground; SIGTERM and Ctrl-C end it in order. `server login`: a browser comes in.
 
+use crate::address::with_code;
 use crate::args::server::ServerRun;
 use crate::compose::{self, ServerSetup};
 use crate::config::Alert;
 use crate::data_dir::DataDir;
 use crate::error::CliError;
 use crate::globals::Globals;
+use crate::output::Form;
 use crate::{logging, shutdown, trust};
+use std::process::ExitCode;
 
 pub(crate) fn run(args: &ServerRun, globals: &Globals) -> Result<(), CliError> {
     logging::start(globals.verbose, globals.output.quiet);
@@ -22,12 +25,32 @@ async fn serve(globals: &Globals) -> Result<(), CliError> {
     let stop = shutdown::on_signal().map_err(internal)?;
     let data = DataDir::prepare(&globals.config.data_dir)?;
     let mut server = compose::start(ServerSetup::of(&globals.config, data)?).await?;
+    if let Some(address) = server.login() {
+        // No data of this command, so not on stdout; what is in it works once and not for long.
+        tracing::info!(address, "for a browser, once, within ten minutes");
+    }
     let failure = tokio::select! {
         () = stop.cancelled() => None,
         problem = server.failed() => Some(problem),
     };
     server.stop().await;
     failure.map_or(Ok(()), |problem| Err(problem.into()))
+}
+
+/// Prints an address that lets one browser in.
+pub(crate) fn login(globals: &Globals) -> Result<ExitCode, CliError> {
+    let server = globals.server()?;
+    let made = server.ask(warrener_api::Client::login_code)?;
+    let address = with_code(server.client.url(), &made.code);
+    match globals.output.form {
+        Form::Table => globals.output.line(&address)?,
+        Form::Json | Form::Jsonl => {
+            let life = made.expires_in_ms;
+            let object = serde_json::json!({ "address": address, "expires_in_ms": life });
+            globals.output.json(&object.to_string())?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The runtime of the long-running commands.

@@ -2,14 +2,14 @@
 
 use super::server::{internal, runtime};
 use crate::args::server::Up;
-use crate::compose::{self, ServerSetup};
+use crate::compose::{self, Running, ServerSetup};
 use crate::config::Alert;
 use crate::data_dir::DataDir;
 use crate::error::CliError;
 use crate::globals::Globals;
 use crate::team::{self, Base};
 use crate::{logging, shutdown, trust};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) fn run(args: &Up, globals: &Globals) -> Result<(), CliError> {
@@ -51,8 +51,9 @@ async fn work(globals: &Globals, file: Option<PathBuf>) -> Result<(), CliError> 
             None => std::env::current_dir().map_err(internal)?,
         },
         config,
+        ca: absolute(globals.config.ca.as_deref())?,
     };
-    banner(globals, &server.url, &folder)?;
+    banner(globals, &server, &folder)?;
     let ending = CancellationToken::new();
     let team = tokio::spawn(team::run(
         base,
@@ -71,13 +72,24 @@ async fn work(globals: &Globals, file: Option<PathBuf>) -> Result<(), CliError> 
     failure.map_or(Ok(()), |problem| Err(problem.into()))
 }
 
-fn banner(globals: &Globals, url: &str, folder: &std::path::Path) -> Result<(), CliError> {
+/// Members run in other folders.
+fn absolute(file: Option<&Path>) -> Result<Option<PathBuf>, CliError> {
+    let absolute = file.map(std::path::absolute).transpose();
+    absolute.map_err(internal)
+}
+
+fn banner(globals: &Globals, server: &Running, folder: &Path) -> Result<(), CliError> {
     let output = &globals.output;
     let agents = globals.config.agents.len();
     output.line(&format!(
-        "Warrener is up at {url} with {agents} agent(s); data in {}",
+        "Warrener is up at {} with {agents} agent(s); data in {}",
+        server.url,
         folder.display()
     ))?;
+    if let Some(address) = server.login() {
+        output.line("For a browser, once, within ten minutes:")?;
+        output.line(&format!("  {address}"))?;
+    }
     output.line("Try:")?;
     output.line("  warrener task submit --kind hello --input '{\"name\":\"you\"}'")?;
     output.line("  warrener task list")?;

@@ -1,7 +1,7 @@
 //! Checks the values as a whole, and makes the plain [`Config`] of them.
 
 use super::layers::Settings;
-use super::{Broker, Config, Dead, Identity, KindConfig, LaneConfig, Server, Start, Store};
+use super::{Broker, Config, Dead, Identity, KindConfig, LaneConfig, Server, Start, Store, Tls};
 use look::{Look, below};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,7 @@ pub(crate) fn resolve(
     let broker = look.broker();
     let store = look.store();
     let listen = look.parsed(&["server", "listen"]);
+    let tls = look.tls(base);
     let id = look.maybe(&["agent_id"]);
     let lanes = look.lanes();
     let kinds = look.kinds(base);
@@ -36,12 +37,14 @@ pub(crate) fn resolve(
         namespace: namespace?,
         data_dir: look.text(&["data_dir"]).map(PathBuf::from)?,
         token: look.text(&["token"]),
+        ca: look.path(&["ca"], base),
         broker: broker?,
         store: store?,
         server: Server {
             listen: listen?,
             url: look.text(&["server", "url"]),
             behind_proxy: look.flag(&["server", "behind_proxy"]),
+            tls,
         },
         agent: Identity {
             id,
@@ -93,6 +96,23 @@ impl Look<'_> {
                 );
                 None
             }
+        }
+    }
+
+    /// A certificate is nothing without its key.
+    fn tls(&mut self, base: Option<&Path>) -> Option<Tls> {
+        let paths = [["server", "tls_cert"], ["server", "tls_key"]];
+        match paths.map(|path| self.path(&path, base)) {
+            [Some(cert), Some(key)] => Some(Tls { cert, key }),
+            [Some(_), None] => {
+                self.wrong(&paths[0], "needs tls_key, the file with its private key");
+                None
+            }
+            [None, Some(_)] => {
+                self.wrong(&paths[1], "needs tls_cert, the file with its certificate");
+                None
+            }
+            [None, None] => None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::agent_run::{self, Setup};
 use crate::args::server::AgentRun;
-use crate::commands::server::runtime;
+use crate::commands::server::{internal, runtime};
 use crate::error::CliError;
 use crate::globals::Globals;
 use crate::{compose, connect, logging};
@@ -66,6 +66,13 @@ fn setup(args: &AgentRun, globals: &Globals) -> Result<Setup, CliError> {
         command: args.command.iter().map(Into::into).collect(),
         server: server.client.url().to_owned(),
         token: server.token,
+        roots: server.roots,
+        ca: config
+            .ca
+            .as_deref()
+            .map(std::path::absolute)
+            .transpose()
+            .map_err(internal)?,
         work: work(config)?,
         timers: compose::timers(&config.timers),
         follow_stdin: args.follow_stdin,

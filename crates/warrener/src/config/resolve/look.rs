@@ -23,6 +23,16 @@ impl Look<'_> {
         }
     }
 
+    /// A relative path of the file starts at the file's folder, any other where the command runs.
+    pub(super) fn path(&self, path: &[&str], base: Option<&Path>) -> Option<PathBuf> {
+        let text = self.text(path)?;
+        let base = base.filter(|_| {
+            let origin = self.settings.get(path).map(|setting| &setting.origin);
+            matches!(origin, Some(Origin::File(..)))
+        });
+        Some(below(base, &text))
+    }
+
     pub(super) fn flag(&self, path: &[&str]) -> bool {
         matches!(
             self.settings.get(path),
