@@ -65,9 +65,10 @@ impl Fault {
         let error = inner.downcast_ref::<Error>()?;
         Some(match error {
             Error::InvalidCertificate(certificate) => Fault::Untrusted(words(certificate)),
-            Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-                Fault::NotTls("what answers there does not speak TLS".into())
-            }
+            Error::InvalidMessage(InvalidMessage::InvalidContentType) => Fault::NotTls(
+                "what answers there does not speak TLS; such a server has an http:// address"
+                    .into(),
+            ),
             other => Fault::NotTls(other.to_string()),
         })
     }
@@ -77,7 +78,10 @@ impl Fault {
 pub fn words(error: &CertificateError) -> String {
     use CertificateError as E;
     match error {
-        E::UnknownIssuer => "its certificate is signed by nobody that is trusted here".into(),
+        // By an authority of the same name, too.
+        E::UnknownIssuer | E::BadSignature => {
+            "its certificate is signed by nobody that is trusted here".into()
+        }
         E::Expired | E::ExpiredContext { .. } => "its certificate has expired".into(),
         E::NotValidYet | E::NotValidYetContext { .. } => "its certificate is not valid yet".into(),
         E::NotValidForNameContext { presented, .. } if !presented.is_empty() => {

@@ -247,7 +247,7 @@ fn the_server_is_looked_for_in_the_order_that_the_help_says() {
     ran.failed(7, &["http://127.0.0.1:5", "from --server"]);
     place
         .run("task list --server https://127.0.0.1:5")
-        .failed(2, &["https is not supported"]);
+        .failed(7, &["https://127.0.0.1:5", "connection refused"]);
     fs::write(place.dir.join(".warrener/server.json"), "{").expect("a server file");
     fs::remove_file(place.dir.join("warrener.toml")).expect("removed");
     place

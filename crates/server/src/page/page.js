@@ -5,6 +5,8 @@
 const TASKS = 25;
 // However much happens, the lists are read at most this often.
 const PAUSE = 1000;
+// As a task passes through them; a later server may know more.
+const STATES = ["blocked", "scheduled", "ready", "running", "retrying", "parked", "succeeded", "failed", "dead", "cancelled", "expired"];
 const COLOURS = {
   succeeded: "good", up: "good", running: "busy", draining: "busy",
   failed: "bad", dead: "bad", expired: "bad", lost: "bad", stalled: "bad",
@@ -78,7 +80,8 @@ function number(content) {
 }
 
 function show(books, agents, tasks) {
-  const counts = [["accepted", books.accepted], ["open", books.open], ["lost", books.lost], ...Object.entries(books.states)];
+  const states = [...new Set([...STATES, ...Object.keys(books.states)])].filter((state) => state in books.states);
+  const counts = [["accepted", books.accepted], ["open", books.open], ["lost", books.lost], ...states.map((state) => [state, books.states[state]])];
   at("books").replaceChildren(...counts.map(([name, count]) => {
     const pair = document.createElement("div");
     const colour = count > 0 ? COLOURS[name] : undefined;

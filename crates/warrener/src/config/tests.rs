@@ -248,6 +248,8 @@ fn values_are_checked_where_they_stand() {
         ("[[agent]]\n", "this agent has no name"),
         ("[agent]\nname = \"a\"", "write each agent as [[agent]]"),
         ("[retention]\nkeys = \"1d\"", "must be at least 7d"),
+        ("[server]\ntls_cert = \"c\"", ":2:12: needs tls_key"),
+        ("[server]\ntls_key = \"c\"", ":2:11: needs tls_cert"),
         ("[server\n", ":1:"),
     ];
     for (file, part) in cases {
@@ -257,6 +259,20 @@ fn values_are_checked_where_they_stand() {
     }
     let twice = "[[agent]]\nname = \"a\"\nrun = [\"x\"]\n".repeat(2);
     assert!(mistakes(&twice, &[])[0].contains("there is another agent \"a\""));
+}
+
+#[test]
+fn paths_start_at_the_file_that_names_them_or_where_the_command_runs() {
+    let file = "ca = \"ca.pem\"\n[server]\ntls_cert = \"/abs/cert.pem\"\ntls_key = \"key.pem\"";
+    let (_, config) = load(file, &[], vec![]).unwrap();
+    assert_eq!(config.ca.as_deref(), Some("etc/ca.pem".as_ref()));
+    let tls = config.server.tls.unwrap();
+    assert_eq!(
+        (tls.cert, tls.key),
+        ("/abs/cert.pem".into(), "etc/key.pem".into())
+    );
+    let (_, config) = load(file, &[("WARRENER_CA", "my.pem")], vec![]).unwrap();
+    assert_eq!(config.ca.as_deref(), Some("my.pem".as_ref()));
 }
 
 #[test]

@@ -184,11 +184,11 @@ impl Place {
         server
     }
 
-    /// The server's HTTP, with the token of the data folder.
+    /// The server's HTTP, with the token of the data folder, and trust in the authority of the place's `ca.pem`.
     pub(crate) fn http(&self) -> Http {
         let found: Value = serde_json::from_str(&self.read(".warrener/server.json")).unwrap();
         let token = self.read(".warrener/token").trim().to_owned();
-        Http::new(found["url"].as_str().unwrap(), &token)
+        Http::new(found["url"].as_str().unwrap(), &token, &self.read("ca.pem"))
     }
 
     /// An agent that runs a script of sh for each task; comes back once it has joined.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// The longest that one wait of the server's is asked for.
 const WAIT: &str = "20s";
@@ -49,9 +50,16 @@ impl Reply {
 type Sent = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
 
 impl Http {
-    pub(crate) fn new(url: &str, token: &str) -> Self {
+    pub(crate) fn new(url: &str, token: &str, ca: &str) -> Self {
+        let ca = Certificate::from_pem(ca.as_bytes()).ok();
+        let ca: Vec<Certificate<'static>> = ca.into_iter().collect();
+        let provider = rustls::crypto::ring::default_provider();
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::new_with_certs(&ca))
+            .unversioned_rustls_crypto_provider(provider.into());
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
+            .tls_config(tls.build())
             .timeout_global(Some(Duration::from_secs(40)));
         Http {
             agent: config.build().into(),

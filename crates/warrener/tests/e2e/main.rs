@@ -36,6 +36,7 @@
 //! votes; this version has neither.
 #![allow(clippy::unwrap_used, reason = "a test that fails here says enough")]
 
+mod authority;
 mod batches;
 mod dead_letters;
 mod deaths;
@@ -55,5 +56,6 @@ mod program_end;
 mod program_in;
 mod program_out;
 mod stopping;
+mod tls;
 mod up;
 mod waiting;
