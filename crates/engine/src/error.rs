@@ -84,6 +84,7 @@ impl Error {
             Error::Draining => "draining",
             Error::Backend(backend::Error::NotAllowed(_)) => "not_allowed",
             Error::Backend(backend::Error::Invalid(_)) => "bad_request",
+            Error::Backend(backend::Error::Overloaded(_)) => "overloaded",
             Error::Backend(e) if e.is_passing() => "unavailable",
             Error::Backend(_) => "internal",
         }

@@ -254,7 +254,7 @@ fn once_a_task(intents: &[Intent], open: Vec<usize>) -> (Vec<usize>, Vec<usize>)
 /// The change of one step, and the task after it. `task` is moved on, so that a later intent on it builds on this one.
 fn change(task: &mut Task, step: Step, intent: &Intent, now: Timestamp) -> (Change, Transition) {
     let before = task.life.state;
-    let version = task.version;
+    let (version, lease_seq) = (task.version, task.life.lease_seq);
     let agent: Option<AgentId> = step
         .life
         .lease
@@ -272,7 +272,7 @@ fn change(task: &mut Task, step: Step, intent: &Intent, now: Timestamp) -> (Chan
         detail: detail(&step, &intent.detail),
     });
     task.life = step.life;
-    task.version += 1;
+    task.version += u64::from(event.is_some());
     let mut ending = intent.ending.clone();
     if let Some(ending) = &mut ending {
         if let Some(error) = &mut ending.error {
@@ -289,6 +289,7 @@ fn change(task: &mut Task, step: Step, intent: &Intent, now: Timestamp) -> (Chan
     let change = Change::from(Op::Move(Box::new(Move {
         task: task.id,
         version,
+        lease_seq,
         life: task.life.clone(),
         event,
         ending,

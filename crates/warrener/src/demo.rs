@@ -57,7 +57,7 @@ async fn act(server: &Running, folder: &Path, output: &Output) -> Result<bool, C
     team.stop().await;
     let (ids, summary) = result?;
     let left = team.left();
-    report::print(output, &orchestrator, &ids, &summary, &left).await
+    report::print(output, &orchestrator, ids.len(), &summary, &left).await
 }
 
 /// The plot.
