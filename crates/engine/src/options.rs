@@ -143,6 +143,9 @@ pub struct Options {
     pub tokens: crate::token::TaskTokens,
     /// Submissions being worked on at once; more are refused as overloaded.
     pub submissions: usize,
+    /// Callers that wait for tasks to end, at up to 100 tasks each (more tasks count as more callers); more are refused
+    /// as overloaded.
+    pub waiters: usize,
 }
 
 impl Default for Options {
@@ -157,6 +160,7 @@ impl Default for Options {
             alerts: None,
             tokens: crate::token::TaskTokens::default(),
             submissions: 1_024,
+            waiters: 4_096,
         }
     }
 }

@@ -237,6 +237,9 @@ impl Core {
                 Effect::Grant { .. } | Effect::Ask | Effect::Revoke { .. } => {}
             }
         }
+        if task.life.state.is_final() {
+            self.waits.ended(task.id);
+        }
         if task.life.due_at().is_some() {
             self.timer.notify_one();
         }

@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use warrener_model::json::Json;
 use warrener_model::message::Failure;
 
 /// Runs one program for every task.
@@ -104,10 +103,7 @@ impl Executor for CommandExecutor {
         };
         let (ended, ()) = tokio::join!(command::run(&self.program, start, said, stop), pass_on);
         match ended {
-            command::Ended::Succeeded(output) => match Json::of(&output) {
-                Ok(output) => Ended::Succeeded(output),
-                Err(error) => Ended::Failed(failed(error.to_string())),
-            },
+            command::Ended::Succeeded(output) => Ended::Succeeded(output),
             command::Ended::Failed {
                 class,
                 message,
@@ -121,15 +117,5 @@ impl Executor for CommandExecutor {
             }),
             command::Ended::Stopped => Ended::Stopped,
         }
-    }
-}
-
-fn failed(message: String) -> Failure {
-    let class = warrener_model::Class::Invalid;
-    Failure {
-        class,
-        message,
-        detail: serde_json::Value::Null,
-        retry_after_ms: None,
     }
 }

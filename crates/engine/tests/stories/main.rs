@@ -16,4 +16,5 @@ mod leases;
 mod restart;
 mod retry;
 mod submit;
+mod waits;
 mod work;
