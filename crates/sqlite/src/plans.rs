@@ -82,6 +82,10 @@ fn pages_are_read_in_the_order_of_an_index() {
                 "task_lane (lane=? AND",
             ),
             (
+                &run("kind:a", SortKey::Created, descending),
+                "task_kind (kind=? AND",
+            ),
+            (
                 &run("text:x", SortKey::Created, descending),
                 "task_created (",
             ),

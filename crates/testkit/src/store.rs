@@ -78,6 +78,7 @@ macro_rules! store_suite {
             events::whoever_watches_is_woken,
             lists::every_filter_means_what_the_model_says,
             lists::pages_are_a_cut_of_the_whole_in_every_order,
+            lists::pages_neither_skip_nor_repeat_while_tasks_come_and_go,
             lists::those_that_have_not_ended_come_last,
             lists::counting_stops_at_its_limit,
             lists::a_list_without_bodies_has_none,
