@@ -12,10 +12,13 @@ const TASKS: usize = 100;
 /// Everybody who waits.
 #[derive(Debug)]
 pub(crate) struct Waits {
-    by_task: Mutex<HashMap<TaskId, Vec<(u64, Arc<Bell>)>>>,
+    by_task: Mutex<HashMap<TaskId, Vec<Numbered>>>,
     next: AtomicU64,
     places: Semaphore,
 }
+
+/// A waiter, and how to wake it.
+type Numbered = (u64, Arc<Bell>);
 
 /// What one waiter has not looked at yet.
 #[derive(Debug, Default)]
