@@ -55,7 +55,7 @@ mod tests {
         assert_eq!(
             table(&["test nodes"], &columns),
             "| RabbitMQ | 3.10.8 | 4.3.6 |\n|---|---|---|\n| Erlang/OTP | 29 | 29 |\n| from | sid | sid |\n\
-             | test nodes | 11 passed, 0 failed | 10 passed, 1 failed |\n"
+             | test nodes | 11 passed, 0 failed, 0 skipped | 10 passed, 1 failed, 0 skipped |\n"
         );
     }
 }
