@@ -210,19 +210,23 @@ impl Node {
         self.door.eval(expressions)
     }
 
-    /// Stops publishers.
+    /// Stops publishers; every connection there is knows it when this returns.
     #[track_caller]
     pub fn raise(&self, alarm: Alarm) {
-        self.eval(&format!(
-            "rabbit_alarm:set_alarm({{{}, []}}).",
-            source(alarm)
-        ));
+        let source = source(alarm);
+        self.alarm(&format!("rabbit_alarm:set_alarm({{{source}, []}})"));
     }
 
     /// Lets them go on.
     #[track_caller]
     pub fn clear(&self, alarm: Alarm) {
-        self.eval(&format!("rabbit_alarm:clear_alarm({}).", source(alarm)));
+        self.alarm(&format!("rabbit_alarm:clear_alarm({})", source(alarm)));
+    }
+
+    /// The alarm's own process is told without an answer; a question after it is answered once it has passed it on.
+    #[track_caller]
+    fn alarm(&self, told: &str) {
+        self.eval(&format!("{told}, rabbit_alarm:get_alarms()."));
     }
 
     /// `kill -9`: sockets close at once, nothing more is written.
