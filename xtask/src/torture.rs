@@ -5,10 +5,12 @@
 //! main thread   chaos ── fleet ── child      starts, kills, stops processes; from a seed
 //! load x 3      submits, cancels, retries    ──► ledger     what was answered
 //! watch         asks the server how it is    ──► diary      faults, outages, refusals
+//! bus           kills and cuts off the broker, where it is RabbitMQ
 //! programs      step                         ──► witness    what really started and ended
 //! afterwards    rows + witness + ledger ──► check ──► report
 //! ```
 
+mod bus;
 mod chaos;
 mod check;
 pub(crate) mod child;
@@ -30,11 +32,12 @@ mod witness;
 use std::fs;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{scope, sleep};
+use std::thread::{ScopedJoinHandle, scope, sleep};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
+use bus::Bus;
 use chaos::Chaos;
 use check::{Evidence, Finding, PROPERTIES};
 use diary::{Diary, Fault};
@@ -71,6 +74,9 @@ pub(crate) struct Args {
     /// Submissions a second
     #[arg(long, value_name = "N", default_value = "20")]
     rate: u32,
+    /// What carries offers and answers
+    #[arg(long, value_enum, value_name = "KIND", default_value = "embedded")]
+    broker: bus::Kind,
     /// Use the binary that is there
     #[arg(long)]
     no_build: bool,
@@ -82,7 +88,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> io::Result<bool> {
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
     let mut rng = Rng::with_seed(seed);
-    let ground = Ground::make(&ground::build(!args.no_build)?, &mut rng)?;
+    let warrener = ground::build(!args.no_build)?;
+    let bus = Bus::start(args.broker)?;
+    let broker = bus.as_ref().map(Bus::url);
+    let ground = Ground::make(&warrener, broker, &mut rng)?;
     let span = Duration::from_secs(args.seconds.unwrap_or(args.minutes * 60));
     println!(
         "torture: seed {seed}, {} s in {}",
@@ -92,7 +101,7 @@ pub(crate) fn run(args: &Args) -> io::Result<bool> {
 
     let diary = Diary::open(&ground.path().join("diary"))?;
     let ledger = Ledger::open(&ground.path().join("ledger"))?;
-    let done = torture(args, span, &ground, &diary, &ledger, rng);
+    let done = torture(args, span, &ground, &diary, &ledger, bus.as_ref(), rng);
     if let Err(error) = &done {
         diary.problem(format!("the harness gave up: {error}"));
     }
@@ -112,13 +121,14 @@ pub(crate) fn run(args: &Args) -> io::Result<bool> {
     verdicts.push(of_words("processes left behind", left_behind(&ground)));
     verdicts.push(of_words(
         "nothing was tested",
-        idle(&evidence, &diary, span),
+        idle(&evidence, &diary, span, bus.is_some()),
     ));
 
     let run = Run {
         seed,
         span,
         agents: args.agents,
+        broker: bus.as_ref().map_or("embedded".into(), Bus::describe),
         again: ledger.again(),
     };
     println!("\n{}", report::report(&run, &evidence, &diary, &verdicts));
@@ -140,6 +150,7 @@ fn torture(
     ground: &Ground,
     diary: &Diary,
     ledger: &Ledger,
+    bus: Option<&Bus>,
     mut rng: Rng,
 ) -> io::Result<()> {
     let (signs, over) = (Signs::default(), AtomicBool::new(false));
@@ -165,14 +176,23 @@ fn torture(
             })
             .map(|load| threads.spawn(move || load.run()))
             .collect();
+        let storm = bus.map(|bus| {
+            let rng = rng.fork();
+            threads.spawn(|| bus.storm(diary, rng, &signs.stop))
+        });
         let done = begun.and_then(|()| chaos.rage(span));
         signs.stop.store(true, Ordering::Release);
+        let still = |storm: &_| !ScopedJoinHandle::is_finished(storm);
+        let weather = chaos.calm(|| !storm.as_ref().is_some_and(still));
         // What was said and not answered is said until it is: the server is up from here on.
         let calm = chaos.calm(|| loads.iter().all(|load| load.is_finished()));
         let settled = chaos.settle();
         let ended = chaos.end();
         over.store(true, Ordering::Release);
-        done.and(calm).and(settled.map(drop)).and(ended)
+        done.and(weather)
+            .and(calm)
+            .and(settled.map(drop))
+            .and(ended)
     })
 }
 
@@ -216,7 +236,7 @@ fn processes(word: &str) -> Vec<String> {
 }
 
 /// Why a run proves nothing, if it does.
-fn idle(evidence: &Evidence, diary: &Diary, span: Duration) -> Vec<String> {
+fn idle(evidence: &Evidence, diary: &Diary, span: Duration, broken_broker: bool) -> Vec<String> {
     let faults = diary.faults();
     let some = |wanted: fn(&diary::Entry) -> bool| faults.iter().any(wanted);
     let mut why = vec![];
@@ -238,6 +258,9 @@ fn idle(evidence: &Evidence, diary: &Diary, span: Duration) -> Vec<String> {
             if !killed(role) {
                 why.push(format!("no {} was killed", role.as_str()));
             }
+        }
+        if broken_broker && diary.storms().is_empty() {
+            why.push("nothing was done to the broker".into());
         }
         if !some(|entry| matches!(entry.fault, Fault::Point(_))) {
             why.push("nobody died at a named point".into());

@@ -64,6 +64,7 @@ impl Connection {
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
+    server: watch::Sender<SocketAddr>,
     fault: watch::Sender<Fault>,
     connections: watch::Receiver<Vec<Connection>>,
     gate: mpsc::Sender<(Gate, oneshot::Sender<io::Result<()>>)>,
@@ -87,17 +88,19 @@ impl Proxy {
         let ports = Ports::take();
         let port = ports.first();
         let listener = listen(port).await?;
+        let (server, servers) = watch::channel(server);
         let (fault, faults) = watch::channel(Fault::None);
         let (list, connections) = watch::channel(Vec::new());
         let (gate, gates) = mpsc::channel(1);
         let door = Door {
             port,
-            server,
+            servers,
             faults,
             list,
         };
         Ok(Proxy {
             port,
+            server,
             fault,
             connections,
             gate,
@@ -110,6 +113,11 @@ impl Proxy {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// New connections lead to this server from now on; those there are stay where they are.
+    pub fn lead_to(&self, server: SocketAddr) {
+        self.server.send_replace(server);
     }
 
     /// From now on, for every connection, also those to come.
@@ -174,7 +182,7 @@ impl Drop for Proxy {
 /// The task behind a proxy: owns the port and the connections, which end with it.
 struct Door {
     port: u16,
-    server: SocketAddr,
+    servers: watch::Receiver<SocketAddr>,
     faults: watch::Receiver<Fault>,
     list: watch::Sender<Vec<Connection>>,
 }
@@ -219,7 +227,7 @@ impl Door {
             fault: Arc::new(fault),
         };
         self.list.send_modify(|list| list.push(connection));
-        let server = self.server;
+        let server = *self.servers.borrow();
         async move {
             // A server that is not there shows to the client as a reset.
             match TcpStream::connect(server).await {

@@ -40,9 +40,19 @@ pub(crate) struct Entry {
     pub(crate) fault: Fault,
 }
 
+/// One fault of the broker, or of the way to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Storm {
+    pub(crate) what: &'static str,
+    pub(crate) at: u64,
+    /// When all was well again, as far as the harness can say.
+    pub(crate) until: u64,
+}
+
 #[derive(Debug, Default)]
 struct Pages {
     faults: Vec<Entry>,
+    storms: Vec<Storm>,
     /// When somebody went on, or started again.
     backs: Vec<(u64, String)>,
     problems: Vec<String>,
@@ -93,6 +103,20 @@ impl Diary {
             name: name.into(),
             fault,
         });
+    }
+
+    /// Something was wrong with the broker from then until now.
+    pub(crate) fn storm(&self, what: &'static str, at: u64) {
+        let until = now();
+        self.say(&format!(
+            "broker: {what}, over after {} ms",
+            (until - at) / 1_000_000
+        ));
+        self.pages().storms.push(Storm { what, at, until });
+    }
+
+    pub(crate) fn storms(&self) -> Vec<Storm> {
+        self.pages().storms.clone()
     }
 
     /// It is there again.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::diary::Entry;
+use super::diary::{Entry, Storm};
 use super::ground::LEASE_MS;
 use super::rows::{Event, Rows, Task};
 use super::witness::{Line, What};
@@ -100,15 +100,33 @@ pub(crate) fn clock_offset(rows: &Rows, lines: &[Line]) -> Option<i128> {
 pub(crate) struct Broken<'a> {
     faults: &'a [Entry],
     backs: &'a [(u64, String)],
+    storms: &'a [Storm],
 }
 
 impl<'a> Broken<'a> {
-    pub(crate) fn new(faults: &'a [Entry], backs: &'a [(u64, String)]) -> Broken<'a> {
-        Broken { faults, backs }
+    pub(crate) fn new(
+        faults: &'a [Entry],
+        backs: &'a [(u64, String)],
+        storms: &'a [Storm],
+    ) -> Broken<'a> {
+        Broken {
+            faults,
+            backs,
+            storms,
+        }
+    }
+
+    /// Whether the broker was broken in this time, or shortly before it.
+    fn stormy(&self, from: u64, to: u64) -> bool {
+        let mut storms = self.storms.iter();
+        storms.any(|s| s.at / 1_000_000 <= to && from < s.until / 1_000_000 + SETTLE_MS)
     }
 
     /// From one millisecond to another, or shortly before: then the grant may have gone to a boot that was over.
     fn between(&self, agent: &str, from: u64, to: u64) -> bool {
+        if self.stormy(from, to) {
+            return true;
+        }
         let mut own = self.faults.iter().filter(|fault| fault.name == agent);
         let last = own.rfind(|fault| fault.at / 1_000_000 <= to);
         last.is_some_and(|fault| {
@@ -200,11 +218,11 @@ mod tests {
         events[0].agent = Some("a1".into());
         let lines = [line(What::Start, 1, ms(5_100))];
         let stolen = |faults: &[Entry], backs: &[(u64, String)]| {
-            steals(&rows, &lines, &Broken::new(faults, backs))
+            steals(&rows, &lines, &Broken::new(faults, backs, &[]))
         };
         let other = [line(What::Start, 2, ms(5_100))];
         assert_eq!(
-            steals(&rows, &other, &Broken::new(&[], &[])),
+            steals(&rows, &other, &Broken::new(&[], &[], &[])),
             0,
             "it never started"
         );

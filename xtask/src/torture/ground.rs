@@ -34,11 +34,17 @@ pub(crate) struct Ground {
     folder: TempDir,
     pub(crate) port: u16,
     pub(crate) token: String,
+    /// Where the broker is, if it is not in the server.
+    pub(crate) broker: Option<String>,
 }
 
 impl Ground {
     /// Makes the folder and puts everything into it.
-    pub(crate) fn make(warrener: &Path, rng: &mut Rng) -> io::Result<Ground> {
+    pub(crate) fn make(
+        warrener: &Path,
+        broker: Option<String>,
+        rng: &mut Rng,
+    ) -> io::Result<Ground> {
         let folder = tempfile::Builder::new()
             .prefix("warrener-torture-")
             .tempdir()?;
@@ -46,6 +52,7 @@ impl Ground {
             folder,
             port: free_port(rng)?,
             token: (0..64).map(|_| rng.digit(16)).collect(),
+            broker,
         };
         fs::create_dir_all(ground.logs())?;
         fs::create_dir_all(ground.data())?;
@@ -173,9 +180,9 @@ mod tests {
         let plain = dir.path().join("warrener");
         fs::write(&plain, "a program").unwrap();
         let mut rng = Rng::with_seed(1);
-        assert!(Ground::make(&plain, &mut rng).is_err());
+        assert!(Ground::make(&plain, None, &mut rng).is_err());
         fs::write(&plain, [b"a program ".as_slice(), MARK].concat()).unwrap();
-        let ground = Ground::make(&plain, &mut rng).unwrap();
+        let ground = Ground::make(&plain, None, &mut rng).unwrap();
         assert!(PORTS.contains(&ground.port));
         assert_eq!(ground.token.len(), 64);
     }

@@ -29,6 +29,9 @@ pub(crate) fn start(
             command.env_remove(name);
         }
     }
+    if let Some(broker) = &ground.broker {
+        command.env("WARRENER_BROKER__URL", broker);
+    }
     if let Some(point) = point {
         command.env("WARRENER_KILL_AT", point.word());
         command.env("WARRENER_KILL_LOG", ground.deaths());

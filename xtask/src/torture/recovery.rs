@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::diary::{Entry, Fault};
+use super::diary::{Entry, Fault, Storm};
 use super::figures::clock_offset;
 use super::ground::LEASE_MS;
 use super::points::Role;
@@ -45,11 +45,11 @@ pub(crate) struct OfRuns {
     pub(crate) noticed: Spread,
     /// To the next start, which may have to wait for its turn and for a free agent.
     pub(crate) again: Spread,
-    /// The same, for those alone in whose time the server was not broken.
+    /// The same, for those alone in whose time neither server nor broker was broken.
     pub(crate) alone: Spread,
 }
 
-pub(crate) fn of_runs(rows: &Rows, faults: &[Entry], lines: &[Line]) -> OfRuns {
+pub(crate) fn of_runs(rows: &Rows, faults: &[Entry], storms: &[Storm], lines: &[Line]) -> OfRuns {
     let mut starts: HashMap<&str, Vec<&Line>> = HashMap::new();
     for line in lines.iter().filter(|line| line.what == What::Start) {
         starts.entry(&line.task).or_default().push(line);
@@ -76,8 +76,9 @@ pub(crate) fn of_runs(rows: &Rows, faults: &[Entry], lines: &[Line]) -> OfRuns {
     let server = faults.iter().filter(|fault| fault.role == Role::Server);
     let server: Vec<u64> = server.map(|fault| fault.at).collect();
     let calm = |(from, to): &&(u64, u64)| {
+        let stormy = |storm: &Storm| storm.at <= *to && *from <= storm.until + OUTAGE_NS;
         let from = from.saturating_sub(OUTAGE_NS);
-        !server.iter().any(|at| (from..=*to).contains(at))
+        !server.iter().any(|at| (from..=*to).contains(at)) && !storms.iter().any(stormy)
     };
     let span = |(from, to): &(u64, u64)| to - from;
     OfRuns {
@@ -123,6 +124,17 @@ pub(crate) fn of_server(faults: &[Entry], lines: &[Line]) -> Spread {
         Some(start - fault.at)
     };
     Spread::of(kills.filter_map(next).collect())
+}
+
+/// From the end of each fault of the broker to the next start of any task.
+pub(crate) fn of_broker(storms: &[Storm], lines: &[Line]) -> Spread {
+    let starts = lines.iter().filter(|line| line.what == What::Start);
+    let starts: Vec<u64> = starts.map(|line| line.at).collect();
+    let next = |storm: &Storm| {
+        let start = starts.iter().filter(|at| **at > storm.until).min()?;
+        Some(start - storm.until)
+    };
+    Spread::of(storms.iter().filter_map(next).collect())
 }
 
 #[cfg(test)]
@@ -174,23 +186,29 @@ mod tests {
             fault("a1", 20, Fault::Killed),
             fault("a1", 40, Fault::Killed),
         ];
-        let found = of_runs(&rows("lost"), &killed, &lines);
+        let found = of_runs(&rows("lost"), &killed, &[], &lines);
         assert_eq!(
             (found.again.max, found.again.count, found.alone.count),
             (50, 1, 1)
         );
         assert_eq!(found.noticed.count, 1);
-        assert_eq!(of_runs(&rows("retrying"), &killed, &lines).again.count, 0);
+        assert_eq!(
+            of_runs(&rows("retrying"), &killed, &[], &lines).again.count,
+            0
+        );
         for (other, expect) in [
             (fault("a2", 20, Fault::Killed), 0),
             (fault("a1", 5, Fault::Killed), 0),
             (fault("a1", 20, Fault::Stopped(200)), 0),
             (fault("a1", 20, Fault::Stopped(3_000)), 1),
         ] {
-            assert_eq!(of_runs(&rows("lost"), &[other], &lines).again.count, expect);
+            assert_eq!(
+                of_runs(&rows("lost"), &[other], &[], &lines).again.count,
+                expect
+            );
         }
         let both = [killed[0].clone(), fault("server", 60, Fault::Killed)];
-        let found = of_runs(&rows("lost"), &both, &lines);
+        let found = of_runs(&rows("lost"), &both, &[], &lines);
         assert_eq!((found.again.count, found.alone.count), (1, 0));
     }
 

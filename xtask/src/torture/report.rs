@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cargo::program;
 
 use super::check::{Evidence, Finding};
-use super::diary::{Diary, Entry, Fault};
+use super::diary::{Diary, Entry, Fault, Storm};
 use super::figures::{self, Broken};
 use super::launch::SLOTS;
 use super::points::{self, Role};
@@ -31,6 +31,7 @@ pub(crate) struct Run {
     pub(crate) seed: u64,
     pub(crate) span: Duration,
     pub(crate) agents: usize,
+    pub(crate) broker: String,
     pub(crate) again: u64,
 }
 
@@ -45,7 +46,7 @@ pub(crate) fn report(
     let mut text = conditions(run, evidence);
     text += &verdicts_table(verdicts);
     text += &costs(evidence, diary, &faults);
-    text += &faults_table(&faults);
+    text += &faults_table(&faults, &diary.storms());
     text += &points_table(&faults);
     text += &offenders(verdicts, &evidence.rows);
     text
@@ -82,6 +83,7 @@ fn conditions(run: &Run, evidence: &Evidence) -> String {
     table.row("seed", run.seed);
     table.row("time under faults", format!("{} s", run.span.as_secs()));
     table.row("machine", format!("{cores} cores, {}", processor()));
+    table.row("broker", &run.broker);
     table.row("agents", format!("{} x {SLOTS} programs", run.agents));
     table.row("submissions said again", run.again);
     table.row("cancels and retries answered", evidence.acts.len());
@@ -101,15 +103,15 @@ fn costs(evidence: &Evidence, diary: &Diary, faults: &[Entry]) -> String {
     let extra = figures::extra_starts(rows, lines);
     let per_kills = extra as f64 * 1_000.0 / kills.max(1) as f64;
     let starts = lines.iter().filter(|line| line.what == What::Start).count();
-    let backs = diary.backs();
-    let steals = figures::steals(rows, lines, &Broken::new(faults, &backs));
+    let (backs, storms) = (diary.backs(), diary.storms());
+    let steals = figures::steals(rows, lines, &Broken::new(faults, &backs, &storms));
     let refusals = diary.refusals();
     let refused = |what: &str| -> u64 {
         let some = refusals.iter().filter(|(name, _)| name.starts_with(what));
         some.map(|(_, n)| n).sum()
     };
     let (zombies, all) = (refused("outcome/stale"), refused("outcome/"));
-    let runs = recovery::of_runs(rows, faults, lines);
+    let runs = recovery::of_runs(rows, faults, &storms, lines);
     let mut table = Table::new("figure");
     table.row("kills", kills);
     table.row("starts seen by the witness", starts);
@@ -129,13 +131,20 @@ fn costs(evidence: &Evidence, diary: &Diary, faults: &[Entry]) -> String {
     );
     table.row("lost run noticed after", spread(&runs.noticed));
     table.row("lost run started again after", spread(&runs.again));
-    table.row("the same, server not broken", spread(&runs.alone));
+    table.row(
+        "the same, server and broker not broken",
+        spread(&runs.alone),
+    );
     table.row(
         "server answers again after",
         spread(&Spread::of(diary.outages())),
     );
     let work = recovery::of_server(faults, lines);
     table.row("server starts work again after", spread(&work));
+    if !storms.is_empty() {
+        let work = recovery::of_broker(&storms, lines);
+        table.row("work starts again after the broker is whole", spread(&work));
+    }
     table.end()
 }
 
@@ -181,7 +190,7 @@ fn verdicts_table(verdicts: &[Verdict]) -> String {
     table.end()
 }
 
-fn faults_table(faults: &[Entry]) -> String {
+fn faults_table(faults: &[Entry], storms: &[Storm]) -> String {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for entry in faults {
         let what = match entry.fault {
@@ -194,6 +203,9 @@ fn faults_table(faults: &[Entry]) -> String {
         *counts
             .entry(format!("{}: {what}", entry.role.as_str()))
             .or_default() += 1;
+    }
+    for storm in storms {
+        *counts.entry(format!("broker: {}", storm.what)).or_default() += 1;
     }
     let mut table = Table::new("fault");
     for (what, n) in counts {
