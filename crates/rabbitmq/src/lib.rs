@@ -1,0 +1,1 @@
+//! Broker port on RabbitMQ.
