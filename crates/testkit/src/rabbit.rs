@@ -14,7 +14,6 @@ mod ground;
 mod install;
 mod node;
 mod options;
-mod ports;
 mod vhost;
 
 pub use install::{Install, ROOT};

@@ -6,10 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::ports::Ports;
+
 use super::door::Door;
 use super::install::Install;
 use super::options::Options;
-use super::ports::Ports;
 
 /// One node's folder, already written.
 #[derive(Debug)]

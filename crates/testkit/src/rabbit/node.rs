@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::ports::Ports;
+
 use super::door::Door;
 use super::folder::Folder;
 use super::ground::Ground;
 use super::install::Install;
 use super::options::Options;
-use super::ports::Ports;
 use super::vhost::Vhost;
 
 /// Between two looks whether a node is up or gone.

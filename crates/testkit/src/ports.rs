@@ -11,7 +11,7 @@ const BLOCK: u16 = 8;
 /// A block, ours as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Ports {
-    first: u16,
+    lock: u16,
     _lock: TcpListener,
 }
 
@@ -25,28 +25,37 @@ impl Ports {
             .unwrap_or_else(|| panic!("no {BLOCK} free ports in a row from {FIRST} to {LAST}"))
     }
 
+    /// For a server with one port only.
+    pub(crate) fn first(&self) -> u16 {
+        self.lock + 1
+    }
+
     pub(crate) fn amqp(&self) -> u16 {
-        self.first + 1
+        self.lock + 1
+    }
+
+    pub(crate) fn amqps(&self) -> u16 {
+        self.lock + 2
     }
 
     pub(crate) fn management(&self) -> u16 {
-        self.first + 3
+        self.lock + 3
     }
 
     pub(crate) fn prometheus(&self) -> u16 {
-        self.first + 4
+        self.lock + 4
     }
 
     pub(crate) fn distribution(&self) -> u16 {
-        self.first + 5
+        self.lock + 5
     }
 
     pub(crate) fn door(&self) -> u16 {
-        self.first + 6
+        self.lock + 6
     }
 
     pub(crate) fn epmd(&self) -> u16 {
-        self.first + 7
+        self.lock + 7
     }
 }
 
@@ -55,7 +64,10 @@ fn block(first: u16) -> Option<Ports> {
     let lock = bind(first)?;
     (first + 1..first + BLOCK)
         .all(|port| bind(port).is_some())
-        .then_some(Ports { first, _lock: lock })
+        .then_some(Ports {
+            lock: first,
+            _lock: lock,
+        })
 }
 
 fn bind(port: u16) -> Option<TcpListener> {
@@ -70,16 +82,16 @@ mod tests {
     #[test]
     fn nobody_gets_ports_of_another_while_they_are_held() {
         let taken: Vec<Ports> = (0..50).map(|_| Ports::take()).collect();
-        let firsts: BTreeSet<u16> = taken.iter().map(|ports| ports.first).collect();
+        let firsts: BTreeSet<u16> = taken.iter().map(|ports| ports.lock).collect();
         assert_eq!(firsts.len(), 50);
-        assert!(block(taken[0].first).is_none());
+        assert!(block(taken[0].lock).is_none());
     }
 
     #[test]
     fn a_block_with_one_port_in_use_is_passed_over() {
         let ports = Ports::take();
         let _busy = bind(ports.epmd()).unwrap();
-        let first = ports.first;
+        let first = ports.lock;
         drop(ports);
         assert!(block(first).is_none());
     }
