@@ -9,9 +9,9 @@ mod greeting;
 mod properties;
 mod target;
 
-pub(crate) use channel::{Arg, Channel, Confirm, Consumer, Counts, Delivered, Kind, Publishing};
+pub(crate) use channel::{Arg, Channel, Confirm, Consumer, Delivered, Kind, Publishing};
 pub(crate) use connection::{Connection, Life};
-pub(crate) use fault::{Fault, Scope};
+pub(crate) use fault::Fault;
 pub(crate) use greeting::{Greeting, greet};
-pub(crate) use properties::{Death, Envelope, Letter};
+pub(crate) use properties::{Envelope, Letter};
 pub(crate) use target::{BODY_BYTES_MAX, Target};

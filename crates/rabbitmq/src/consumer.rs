@@ -9,8 +9,9 @@ use crate::sessions::Publish;
 use crate::supervisor::Line;
 use bytes::Bytes;
 use futures_util::StreamExt;
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
 use warrener_backend::broker::{
@@ -35,6 +36,26 @@ impl fmt::Debug for Undertaker {
     }
 }
 
+/// How much the readers of this process hold, by address: the broker tells of others only what waits.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Held(Arc<Mutex<HashMap<Address, u64>>>);
+
+impl Held {
+    pub(crate) fn at(&self, address: &Address) -> u64 {
+        self.with(address, |held| *held)
+    }
+
+    fn with<R>(&self, address: &Address, act: impl FnOnce(&mut u64) -> R) -> R {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = all.entry(address.clone()).or_default();
+        let result = act(held);
+        if *held == 0 {
+            all.remove(address);
+        }
+        result
+    }
+}
+
 enum Command {
     Settle(u64, Verdict, Option<(Envelope, Bytes)>),
     /// The copy of a rejected message is where it should be, or nowhere.
@@ -50,6 +71,7 @@ pub(crate) struct Reading {
     pub(crate) names: Names,
     /// Servers have one.
     pub(crate) undertaker: Option<Undertaker>,
+    pub(crate) held: Held,
 }
 
 impl Reading {
@@ -72,33 +94,41 @@ impl Reading {
         back: mpsc::WeakUnboundedSender<Command>,
         mut commands: mpsc::UnboundedReceiver<Command>,
     ) {
+        let mut holding = 0;
         loop {
+            let before = holding;
             tokio::select! {
                 biased;
                 command = commands.recv() => match command {
                     // Its reader leaves: the end, which is next, takes back all that is out, in order.
                     Some(Command::Settle(_, Verdict::Requeue, _)) if deliveries.is_closed() => {}
-                    Some(Command::Settle(tag, verdict, kept)) => self.settle(&back, tag, verdict, kept),
+                    Some(Command::Settle(tag, verdict, kept)) => {
+                        holding -= 1;
+                        self.settle(&back, tag, verdict, kept);
+                    }
                     Some(Command::Buried(tag, true)) => self.channel.ack(tag),
                     Some(Command::Buried(tag, false)) => self.channel.reject(tag),
                     Some(Command::End) | None => break,
                 },
                 delivered = self.consumer.next() => match delivered {
-                    Some(delivered) => self.deliver(&deliveries, &back, delivered),
+                    Some(delivered) => holding += self.deliver(&deliveries, &back, delivered),
                     None => break,
                 },
             }
+            self.held.with(&self.from, |held| *held = *held + holding - before);
         }
+        self.held.with(&self.from, |held| *held -= holding);
         drop(deliveries);
         self.channel.close().await;
     }
 
+    /// Hands it to the reader; how many it holds more.
     fn deliver(
         &self,
         deliveries: &mpsc::UnboundedSender<Delivery>,
         back: &mpsc::WeakUnboundedSender<Command>,
         delivered: Delivered,
-    ) {
+    ) -> u64 {
         let Delivered {
             tag,
             redelivered,
@@ -107,14 +137,20 @@ impl Reading {
         } = delivered;
         let message = match self.read(&envelope, body.clone()) {
             Read::Message(message) => message,
-            Read::Expired => return self.channel.ack(tag),
+            Read::Expired => {
+                self.channel.ack(tag);
+                return 0;
+            }
             Read::Unreadable(why) => {
                 warn!(from = %self.from, why, "a message that cannot be read");
                 let verdict = Verdict::Reject(why);
-                return self.settle(back, tag, verdict, Some((envelope, body)));
+                self.settle(back, tag, verdict, Some((envelope, body)));
+                return 0;
             }
         };
-        let Some(commands) = back.upgrade() else { return };
+        let Some(commands) = back.upgrade() else {
+            return 0;
+        };
         let kept = self.undertaker.is_some().then_some((envelope, body));
         let way = Way {
             commands,
@@ -123,6 +159,7 @@ impl Reading {
         };
         // A reader that has just left settles it by dropping it, and its end takes it back.
         let _ = deliveries.send(Delivery::new(message, redelivered, Box::new(way)));
+        1
     }
 
     fn read(&self, envelope: &Envelope, body: Bytes) -> Read {

@@ -151,7 +151,7 @@ struct Task {
 
 enum Woken {
     Job(Option<Job>),
-    Heard(usize, Result<Vec<(Place, Receipt)>, Fault>),
+    Heard(usize, std::result::Result<Vec<(Place, Receipt)>, Fault>),
     Deadline,
     Life,
 }

@@ -3,7 +3,7 @@
 //! Two rules make this client cheap and right: what needs no answer (publish, ack) is polled once, which queues its
 //! frames, and one task alone publishes on a channel, since confirms are counted.
 
-use super::fault::{Fault, Scope};
+use super::fault::Fault;
 use super::properties::{Envelope, Letter};
 use bytes::Bytes;
 use futures_util::{FutureExt, Stream, StreamExt};
@@ -205,7 +205,7 @@ impl Channel {
                 Confirmation::Ack(returned) => (true, returned),
                 Confirmation::Nack(returned) => (false, returned),
                 Confirmation::NotRequested => {
-                    return Err(Fault::local(Scope::Channel, "the channel does not confirm"));
+                    return Err(Fault::local("the channel does not confirm"));
                 }
             };
             let id = returned.and_then(|back| back.properties.message_id().clone());
@@ -254,7 +254,7 @@ fn once(request: impl Future<Output = lapin::Result<()>>) {
 
 fn short(text: &str) -> Result<ShortString, Fault> {
     ShortString::try_new(text)
-        .map_err(|_| Fault::local(Scope::Request, format!("\"{text}\" is too long a name")))
+        .map_err(|_| Fault::local(format!("\"{text}\" is too long a name")))
 }
 
 fn table(args: &[(&'static str, Arg)]) -> FieldTable {

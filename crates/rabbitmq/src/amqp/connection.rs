@@ -1,7 +1,7 @@
 //! One connection: made once, watched, thrown away when it ends.
 
 use super::channel::Channel;
-use super::fault::{Fault, Scope};
+use super::fault::Fault;
 use super::target::Target;
 use futures_util::StreamExt;
 use lapin::{Connection as Inner, ConnectionProperties, Event};
@@ -43,7 +43,7 @@ impl Connection {
         let connecting =
             Inner::connect_uri_with_config(target.uri.clone(), properties, target.tls(), runtime);
         let Ok(connected) = timeout(connect, connecting).await else {
-            return Err(Fault::local(Scope::Connection, "no connection in time"));
+            return Err(Fault::local("no connection in time"));
         };
         let inner = connected?;
         let (tell, life) = watch::channel(Life::Up);

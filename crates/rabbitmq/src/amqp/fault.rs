@@ -2,17 +2,6 @@
 
 use lapin::{Error, ErrorKind};
 
-/// What ended with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scope {
-    /// The request only: it was never sent.
-    Request,
-    /// The channel, and all that was open on it.
-    Channel,
-    /// The connection, or nobody knows.
-    Connection,
-}
-
 /// An answer that is none, or a refusal.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{text}")]
@@ -21,20 +10,18 @@ pub(crate) struct Fault {
     code: Option<u16>,
     /// What it said.
     text: String,
-    pub(crate) scope: Scope,
 }
 
 impl Fault {
-    pub(crate) fn local(scope: Scope, text: impl Into<String>) -> Self {
+    pub(crate) fn local(text: impl Into<String>) -> Self {
         Fault {
             code: None,
             text: text.into(),
-            scope,
         }
     }
 
     pub(crate) fn late(what: &str) -> Self {
-        Fault::local(Scope::Connection, format!("no answer to {what} in time"))
+        Fault::local(format!("no answer to {what} in time"))
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -68,16 +55,11 @@ impl From<Error> for Fault {
             ErrorKind::ProtocolError(said) => Fault {
                 code: Some(said.get_id()),
                 text: said.get_message().as_str().to_owned(),
-                // The soft errors of AMQP 0-9-1 end a channel, the hard ones the connection.
-                scope: match said.get_id() {
-                    311 | 313 | 403 | 404 | 405 | 406 => Scope::Channel,
-                    _ => Scope::Connection,
-                },
             },
             ErrorKind::InvalidChannelState(..) => {
-                Fault::local(Scope::Channel, "the channel was closed")
+                Fault::local("the channel was closed")
             }
-            other => Fault::local(Scope::Connection, other.to_string()),
+            _ => Fault::local(error.to_string()),
         }
     }
 }

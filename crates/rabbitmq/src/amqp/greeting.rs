@@ -2,7 +2,7 @@
 //!
 //! The client keeps that to itself, so this opens a connection of its own, reads the greeting and hangs up.
 
-use super::fault::{Fault, Scope};
+use super::fault::Fault;
 use super::target::Target;
 use futures_util::{AsyncReadExt, AsyncWriteExt};
 use lapin::protocol::{AMQPClass, connection, parse_class};
@@ -29,13 +29,13 @@ pub(crate) struct Greeting {
 pub(crate) async fn greet(target: &Target, within: Duration) -> Result<Greeting, Fault> {
     match timeout(within, ask(target)).await {
         Ok(answer) => answer,
-        Err(_) => Err(Fault::local(Scope::Connection, "no greeting in time")),
+        Err(_) => Err(Fault::local("no greeting in time")),
     }
 }
 
 async fn ask(target: &Target) -> Result<Greeting, Fault> {
-    let lost = |error: std::io::Error| Fault::local(Scope::Connection, error.to_string());
-    let odd = || Fault::local(Scope::Connection, "what answers is no AMQP 0-9-1 broker");
+    let lost = |error: std::io::Error| Fault::local(error.to_string());
+    let odd = || Fault::local("what answers is no AMQP 0-9-1 broker");
     let runtime = lapin::runtime::default_runtime()?;
     let tls = target.tls();
     let connecting = target.uri.connect_with_config_async(tls.as_ref(), &runtime);
