@@ -4,7 +4,10 @@
 //! and parts of programs as well. Root on a machine with apt gets what is missing installed;
 //! anybody else is told what to install, and nothing is run half prepared.
 
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 use crate::cargo::{holds, program, succeeds};
 
@@ -20,11 +23,18 @@ pub(crate) struct Need {
 }
 
 /// Everything any suite needs.
-pub(crate) const NEEDS: &[Need] = &[Need {
-    probe: "command -v git",
-    package: "git",
-    why: "the tidy tests ask it which files are tracked",
-}];
+pub(crate) const NEEDS: &[Need] = &[
+    Need {
+        probe: "command -v git",
+        package: "git",
+        why: "the tidy tests ask it which files are tracked",
+    },
+    Need {
+        probe: "test -x /usr/lib/rabbitmq/bin/rabbitmq-server",
+        package: "rabbitmq-server",
+        why: "the broker tests start private nodes of it",
+    },
+];
 
 /// What to do about the needs that are not there.
 #[derive(Debug, PartialEq, Eq)]
@@ -69,8 +79,8 @@ pub(crate) fn plan(needs: &[Need], there: impl Fn(&str) -> bool, installer: Inst
 }
 
 /// Makes the needs true, or says on stderr why not.
-pub(crate) fn prepare() -> io::Result<bool> {
-    match plan(NEEDS, there, installer()) {
+pub(crate) fn prepare(needs: &[Need]) -> io::Result<bool> {
+    match plan(needs, there, installer()) {
         Plan::Ready => Ok(true),
         Plan::Tell(text) => {
             eprintln!("{text}");
@@ -79,7 +89,7 @@ pub(crate) fn prepare() -> io::Result<bool> {
         Plan::Install(packages) => {
             println!("== install {}", packages.join(" "));
             install(&packages)?;
-            match plan(NEEDS, there, Installer::None) {
+            match plan(needs, there, Installer::None) {
                 Plan::Tell(text) => {
                     eprintln!("{text}");
                     Ok(false)
@@ -93,6 +103,7 @@ pub(crate) fn prepare() -> io::Result<bool> {
 /// Whether it worked is seen by probing again, not by apt's exit code: a failed update of one
 /// unrelated source does not matter.
 fn install(packages: &[&str]) -> io::Result<()> {
+    let _quiet = NoServices::begin(Path::new("/usr/sbin/policy-rc.d"))?;
     succeeds(program("apt-get").args(["update", "-q"]))?;
     succeeds(
         program("apt-get")
@@ -101,6 +112,47 @@ fn install(packages: &[&str]) -> io::Result<()> {
             .args(packages),
     )?;
     Ok(())
+}
+
+/// While it lives, packages that are installed start no service: tests run servers of their own, and
+/// one more on the usual port would only be in somebody's way. Debian asks this file before each start.
+#[derive(Debug)]
+struct NoServices {
+    /// What we wrote; nothing where the machine has a policy already, which is left as it is.
+    written: Option<PathBuf>,
+}
+
+impl NoServices {
+    fn begin(policy: &Path) -> io::Result<NoServices> {
+        let opened = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o755)
+            .open(policy);
+        match opened {
+            Ok(mut file) => {
+                let quiet = NoServices {
+                    written: Some(policy.to_owned()),
+                };
+                file.write_all(b"#!/bin/sh\nexit 101\n")?;
+                Ok(quiet)
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Ok(NoServices { written: None })
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if let Some(policy) = &self.written
+            && let Err(error) = fs::remove_file(policy)
+        {
+            eprintln!("cannot remove {}: {error}", policy.display());
+        }
+    }
 }
 
 fn there(probe: &str) -> bool {
@@ -170,6 +222,26 @@ mod tests {
         assert!(text.contains("snake-venv: clients of their own"), "{text}");
         assert!(text.ends_with("install snake-venv"), "{text}");
         assert!(!text.contains("agents in Snake"), "{text}");
+    }
+
+    #[test]
+    fn services_are_held_back_only_while_packages_are_installed() {
+        let folder = tempfile::tempdir().unwrap();
+        let policy = folder.path().join("policy-rc.d");
+        let quiet = NoServices::begin(&policy).unwrap();
+        let answer = program(&policy).status().unwrap();
+        assert_eq!(answer.code(), Some(101), "what Debian reads as no");
+        drop(quiet);
+        assert!(!policy.exists());
+    }
+
+    #[test]
+    fn a_policy_of_the_machine_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let policy = folder.path().join("policy-rc.d");
+        fs::write(&policy, "theirs").unwrap();
+        drop(NoServices::begin(&policy).unwrap());
+        assert_eq!(fs::read_to_string(&policy).unwrap(), "theirs");
     }
 
     #[test]

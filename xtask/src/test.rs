@@ -24,7 +24,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, torture: bool) -> io::Result<bool> {
-    if !needs::prepare()? {
+    if !needs::prepare(needs::NEEDS)? {
         return Ok(false);
     }
     let mut results: Vec<(&str, Tally)> = Vec::new();
