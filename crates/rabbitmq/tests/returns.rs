@@ -20,7 +20,10 @@ async fn every_receipt_is_that_of_its_message() {
     };
     let server = ready(settings).await;
     let there = offers("one");
-    server.ensure(std::slice::from_ref(&there)).await.expect("it is up");
+    server
+        .ensure(std::slice::from_ref(&there))
+        .await
+        .expect("it is up");
     let nowhere = [Address::Control(who("nobody")), offers("unheard-of")];
     let mut dice = fastrand::Rng::with_seed(7);
     let mut routed = 0;
@@ -41,7 +44,10 @@ async fn every_receipt_is_that_of_its_message() {
         let (left, right) = (batch.split_off(EACH as usize / 2), batch);
         let answers = tokio::join!(server.publish(right), server.publish(left));
         let receipts = [answers.0.expect("it is up"), answers.1.expect("it is up")].concat();
-        let wrong = receipts.iter().zip(&expected).filter(|(is, should)| is != should);
+        let wrong = receipts
+            .iter()
+            .zip(&expected)
+            .filter(|(is, should)| is != should);
         assert_eq!(wrong.count(), 0, "round {round}");
     }
     let depth = server.depth(&there).await.expect("it exists");

@@ -28,7 +28,9 @@ pub(crate) async fn vhost() -> Vhost<'static> {
 
 /// Calls of the test kit block.
 pub(crate) async fn blocking<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(act).await.expect("it does not panic")
+    tokio::task::spawn_blocking(act)
+        .await
+        .expect("it does not panic")
 }
 
 /// Quick timers. The queues are small enough to be filled: one that refuses takes one more than its limit.
@@ -77,7 +79,10 @@ pub(crate) async fn through_proxy(node: &Node, url: &str) -> (Proxy, String) {
 pub(crate) fn told() {
     let filter = tracing_subscriber::EnvFilter::from_default_env();
     // Another test of this binary was first.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_test_writer()
+        .try_init();
 }
 
 /// Lets a node write down which queues it has. It does so now and then (every half second at most), and a quorum queue
@@ -88,7 +93,11 @@ pub(crate) fn settle(node: &Node) {
 
 /// What the node says to an expression about the vhost of a URL; `VHOST` in it is that vhost as Erlang writes it.
 pub(crate) async fn asked(url: &str, expression: &str) -> String {
-    let vhost = url.rsplit('/').next().expect("a URL has a vhost").replace("%2f", "/");
+    let vhost = url
+        .rsplit('/')
+        .next()
+        .expect("a URL has a vhost")
+        .replace("%2f", "/");
     let expression = expression.replace("VHOST", &format!("<<\"{vhost}\">>"));
     blocking(move || node().eval(&expression)).await
 }
