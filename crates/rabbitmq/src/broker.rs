@@ -100,7 +100,9 @@ impl RabbitBroker {
         let mut publishing = self.shared.publishing.clone();
         let mut consuming = self.shared.consuming.clone();
         let both = async {
-            let _ = publishing.wait_for(|line| matches!(line, Line::Up(_))).await;
+            let _ = publishing
+                .wait_for(|line| matches!(line, Line::Up(_)))
+                .await;
             let _ = consuming.wait_for(|line| matches!(line, Line::Up(_))).await;
         };
         // Whatever the wait came to, the lines say how it is now.
@@ -120,11 +122,18 @@ impl RabbitBroker {
         let ground = self.shared.ground.clone();
         let claiming = async move {
             owner::claim(&ground.settings, &ground.target, store).await?;
-            *ground.claimed.lock().unwrap_or_else(PoisonError::into_inner) = Some(store);
+            *ground
+                .claimed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(store);
             Ok(())
         };
         let ended = |_| Err(Error::unavailable(BROKER, "it was closed"));
-        self.shared.runtime.spawn(claiming).await.unwrap_or_else(ended)
+        self.shared
+            .runtime
+            .spawn(claiming)
+            .await
+            .unwrap_or_else(ended)
     }
 
     /// Product and version, such as `RabbitMQ 3.10.8`, from the handshake.
@@ -183,7 +192,10 @@ impl RabbitBroker {
     fn servers_only(&self, what: &str) -> Result<()> {
         match &self.settings().role {
             Role::Server => Ok(()),
-            Role::Agent(who) => Err(Error::NotAllowed(format!("agent {} may not {what}", who.agent))),
+            Role::Agent(who) => Err(Error::NotAllowed(format!(
+                "agent {} may not {what}",
+                who.agent
+            ))),
         }
     }
 
@@ -224,9 +236,15 @@ impl RabbitBroker {
             Address::Topic(pattern) => {
                 let args = topology::watcher(&self.settings().limits);
                 let bindings = self.names().bindings(pattern)?;
-                let made = channel.declare_queue("", Kind::Own, &args).await.map_err(wrong)?;
+                let made = channel
+                    .declare_queue("", Kind::Own, &args)
+                    .await
+                    .map_err(wrong)?;
                 for (exchange, key) in bindings {
-                    channel.bind(&made.name, &exchange, &key).await.map_err(wrong)?;
+                    channel
+                        .bind(&made.name, &exchange, &key)
+                        .await
+                        .map_err(wrong)?;
                 }
                 Ok((made.name, true))
             }
@@ -243,14 +261,21 @@ impl RabbitBroker {
         let queue = self.names().control(who);
         let args = topology::control(&self.settings().limits);
         let taken = |fault: Fault| self.taken(&queue, who, fault);
-        channel.declare_queue(&queue, Kind::Own, &args).await.map_err(taken)?;
+        channel
+            .declare_queue(&queue, Kind::Own, &args)
+            .await
+            .map_err(taken)?;
         Ok(queue)
     }
 
     /// What it means that somebody has a control queue.
     fn taken(&self, queue: &str, who: &Who, fault: Fault) -> Error {
         let address = Address::Control(who.clone()).to_string();
-        let controls = self.shared.controls.lock().unwrap_or_else(PoisonError::into_inner);
+        let controls = self
+            .shared
+            .controls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if fault.is_locked() && controls.contains(queue) {
             // A connection whose cable was cut lives on at the broker until its heartbeat is missed.
             let why = "the broker has not missed our last connection yet";
@@ -357,7 +382,11 @@ impl Broker for RabbitBroker {
             }
         };
         if let Address::Control(_) = from {
-            let mut controls = self.shared.controls.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut controls = self
+                .shared
+                .controls
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             controls.insert(queue);
         }
         let undertaker = self.settings().is_server().then(|| Undertaker {
@@ -377,7 +406,9 @@ impl Broker for RabbitBroker {
     }
 
     async fn depth(&self, address: &Address) -> Result<Depth> {
-        if let (Address::Inbox(_) | Address::Dead, Role::Agent(_)) = (address, &self.settings().role) {
+        if let (Address::Inbox(_) | Address::Dead, Role::Agent(_)) =
+            (address, &self.settings().role)
+        {
             self.servers_only(&format!("ask about {address}"))?;
         }
         let Some(queue) = self.names().queue(address) else {

@@ -53,7 +53,9 @@ impl Confirms {
         let mut decided = Decided::new();
         let seen = confirms.iter().filter_map(|(_, confirm)| confirm.returned);
         self.returned.extend(seen);
-        let empty = confirms.iter().any(|(_, confirm)| confirm.returned.is_none());
+        let empty = confirms
+            .iter()
+            .any(|(_, confirm)| confirm.returned.is_none());
         let before = std::mem::take(&mut self.held);
         for (id, confirm) in confirms {
             let Some(mandatory) = self.open.remove(&id) else {
@@ -135,7 +137,10 @@ mod tests {
         assert!(confirms.knows(id(1)));
         let mut decided = confirms.heard(vec![(id(0), confirm(Some(1)))]);
         decided.sort_by_key(|(id, _)| *id);
-        assert_eq!(decided, [(id(0), Receipt::Unroutable), (id(1), Receipt::Unroutable)]);
+        assert_eq!(
+            decided,
+            [(id(0), Receipt::Unroutable), (id(1), Receipt::Unroutable)]
+        );
     }
 
     #[test]
@@ -147,7 +152,10 @@ mod tests {
             taken: false,
             returned: Some(id(1)),
         };
-        assert_eq!(confirms.heard(vec![(id(0), refused)]), [(id(0), Receipt::Full)]);
+        assert_eq!(
+            confirms.heard(vec![(id(0), refused)]),
+            [(id(0), Receipt::Full)]
+        );
         let decided = confirms.heard(vec![(id(1), confirm(None))]);
         assert_eq!(decided, [(id(1), Receipt::Unroutable)]);
     }

@@ -4,7 +4,7 @@
 //! not settled goes back in its order, and verdicts that come later do nothing. A reader that hears the end begins anew.
 
 use crate::amqp::{Channel, Consumer, Delivered, Envelope};
-use crate::names::{Names, Route};
+use crate::names::{Group, Names, Route};
 use crate::sessions::Publish;
 use crate::supervisor::Line;
 use bytes::Bytes;
@@ -115,7 +115,8 @@ impl Reading {
                     None => break,
                 },
             }
-            self.held.with(&self.from, |held| *held = *held + holding - before);
+            self.held
+                .with(&self.from, |held| *held = *held + holding - before);
         }
         self.held.with(&self.from, |held| *held -= holding);
         drop(deliveries);
@@ -236,6 +237,7 @@ impl Undertaker {
             exchange: self.names.dead_exchange(),
             key: String::new(),
             mandatory: true,
+            group: Group::Dead,
         };
         let letter = envelope.dead_copy(body, route, &reason, self.user.as_deref());
         let receipts = session.publish(vec![letter]).await;
@@ -255,7 +257,9 @@ struct Way {
 
 impl Settle for Way {
     fn settle(self: Box<Self>, verdict: Verdict) {
-        let _ = self.commands.send(Command::Settle(self.tag, verdict, self.kept));
+        let _ = self
+            .commands
+            .send(Command::Settle(self.tag, verdict, self.kept));
     }
 }
 
@@ -264,4 +268,3 @@ impl End for Way {
         let _ = self.commands.send(Command::End);
     }
 }
-

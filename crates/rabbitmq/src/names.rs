@@ -21,6 +21,38 @@ pub(crate) struct Route {
     pub(crate) key: String,
     /// Whether somebody has to be there.
     pub(crate) mandatory: bool,
+    /// What shares a channel.
+    pub(crate) group: Group,
+}
+
+/// A queue that does not answer holds up its whole channel, so queues of different sorts are published to on different
+/// ones; of lanes there may be many, and they share a few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Group {
+    Offers(u8),
+    Inbox(Inbox),
+    Control,
+    Dead,
+    Topics,
+}
+
+/// How many channels the lanes share.
+const LANE_CHANNELS: u32 = 8;
+
+impl Group {
+    fn of(address: &Address) -> Group {
+        match address {
+            Address::Offers(lane) => {
+                let mix = |sum: u32, byte: u8| sum.wrapping_mul(31).wrapping_add(byte.into());
+                let hash = lane.as_str().bytes().fold(0, mix) % LANE_CHANNELS;
+                Group::Offers(u8::try_from(hash).unwrap_or_default())
+            }
+            Address::Inbox(inbox) => Group::Inbox(*inbox),
+            Address::Control(_) => Group::Control,
+            Address::Dead => Group::Dead,
+            Address::Topic(_) => Group::Topics,
+        }
+    }
 }
 
 /// See the module.
@@ -121,6 +153,7 @@ impl Names {
             exchange,
             key,
             mandatory,
+            group: Group::of(address),
         })
     }
 
@@ -165,8 +198,15 @@ impl Names {
     pub(crate) fn address_of(&self, queue: &str) -> String {
         let rest = queue.strip_prefix(self.namespace.as_str());
         let rest = rest.and_then(|rest| rest.strip_prefix('.'));
-        let inboxes = [Inbox::Results, Inbox::Presence, Inbox::Signals, Inbox::Submit];
-        let inbox = inboxes.into_iter().find(|inbox| rest == Some(inbox_word(*inbox)));
+        let inboxes = [
+            Inbox::Results,
+            Inbox::Presence,
+            Inbox::Signals,
+            Inbox::Submit,
+        ];
+        let inbox = inboxes
+            .into_iter()
+            .find(|inbox| rest == Some(inbox_word(*inbox)));
         match (inbox, rest) {
             (Some(inbox), _) => Address::Inbox(inbox).to_string(),
             (None, Some("tasks.dead")) => Address::Dead.to_string(),
@@ -234,15 +274,69 @@ mod tests {
         });
         let status = |key: &str| Address::Topic(key.into());
         for (to, kind, exchange, key, queue) in [
-            (lane("default"), "task", "agent.tasks", "default", Some("agent.tasks")),
-            (lane("backend"), "task", "agent.tasks", "backend", Some("agent.tasks.backend")),
-            (Address::Inbox(Inbox::Results), "claim", "agent.in", "claim.ann", Some("agent.results")),
-            (Address::Inbox(Inbox::Presence), "bye", "agent.in", "bye.ann", Some("agent.presence")),
-            (control, "cancel", "", "agent.control.backend-1.5f0c2a9e", Some("agent.control.backend-1.5f0c2a9e")),
-            (Address::Dead, "task", "agent.dead", "task", Some("agent.tasks.dead")),
-            (status("task.dead"), "event", "agent.status", "agent.status.task.dead", None),
-            (status("alert"), "event", "agent.status", "agent.status.alert", None),
-            (status("brainstorm.s1.idea"), "event", "agent.brainstorm", "agent.brainstorm.s1.idea", None),
+            (
+                lane("default"),
+                "task",
+                "agent.tasks",
+                "default",
+                Some("agent.tasks"),
+            ),
+            (
+                lane("backend"),
+                "task",
+                "agent.tasks",
+                "backend",
+                Some("agent.tasks.backend"),
+            ),
+            (
+                Address::Inbox(Inbox::Results),
+                "claim",
+                "agent.in",
+                "claim.ann",
+                Some("agent.results"),
+            ),
+            (
+                Address::Inbox(Inbox::Presence),
+                "bye",
+                "agent.in",
+                "bye.ann",
+                Some("agent.presence"),
+            ),
+            (
+                control,
+                "cancel",
+                "",
+                "agent.control.backend-1.5f0c2a9e",
+                Some("agent.control.backend-1.5f0c2a9e"),
+            ),
+            (
+                Address::Dead,
+                "task",
+                "agent.dead",
+                "task",
+                Some("agent.tasks.dead"),
+            ),
+            (
+                status("task.dead"),
+                "event",
+                "agent.status",
+                "agent.status.task.dead",
+                None,
+            ),
+            (
+                status("alert"),
+                "event",
+                "agent.status",
+                "agent.status.alert",
+                None,
+            ),
+            (
+                status("brainstorm.s1.idea"),
+                "event",
+                "agent.brainstorm",
+                "agent.brainstorm.s1.idea",
+                None,
+            ),
             (status("state"), "event", "agent.state", "agent.state", None),
         ] {
             let route = names().route(&to, &message(kind)).unwrap();

@@ -14,7 +14,7 @@
 //! connection. If a person purges or deletes the queue, the next server that asks owns the namespace.
 
 use crate::amqp::{Channel, Connection, Consumer, Delivered, Letter, Target};
-use crate::names::{Names, Route};
+use crate::names::{Group, Names, Route};
 use crate::settings::Settings;
 use crate::supervisor::{BROKER, error};
 use crate::topology::{self, VERSION};
@@ -75,10 +75,14 @@ impl Claim<'_> {
         // Refused is as good as taken: then there is a name already.
         self.write(&writing, Some(self.store), VERSION).await?;
         let reading = connection.channel().await.map_err(wrong)?;
-        let mut names = reading.consume(&queue, CREDIT, false).await.map_err(wrong)?;
+        let mut names = reading
+            .consume(&queue, CREDIT, false)
+            .await
+            .map_err(wrong)?;
         let first = self.next(&mut names).await?;
         let owner = read(&first);
-        self.tidy(&writing, &reading, &mut names, first, &owner).await?;
+        self.tidy(&writing, &reading, &mut names, first, &owner)
+            .await?;
         // What is left is back at its place when this channel is closed.
         drop(names);
         reading.close().await;
@@ -172,6 +176,7 @@ impl Claim<'_> {
             exchange: String::new(),
             key: self.names.owner(),
             mandatory: true,
+            group: Group::Control,
         };
         let letter = Letter::new(route, message, None, self.target.user())?;
         let late = || Error::unavailable(BROKER, "the owner's queue does not answer");

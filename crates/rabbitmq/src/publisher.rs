@@ -119,7 +119,9 @@ impl Publisher {
             Err(_) => return Err(Error::unavailable(BROKER, "too much waits to be published")),
         }
         // Each message has a deadline of its own, so the answer comes; without one the task is gone with its runtime.
-        answer.await.unwrap_or_else(|_| Ok(vec![Receipt::Unknown; size]))
+        answer
+            .await
+            .unwrap_or_else(|_| Ok(vec![Receipt::Unknown; size]))
     }
 }
 
@@ -141,7 +143,7 @@ struct Task {
     known: Arc<Known>,
     pulse: Arc<Pulse>,
     jobs: mpsc::Receiver<Job>,
-    /// Those that are still answered for; only the last one may still be used.
+    /// One for each group, and those that are only answered for.
     lanes: Vec<Lane>,
     batches: HashMap<u64, Batch>,
     /// What is not sent yet.
@@ -203,8 +205,14 @@ impl Task {
 
     fn accept(&mut self, job: Job) {
         self.numbers += 1;
-        let first = job.letters.first().map(|letter| letter.route.exchange.clone());
-        let same = job.letters.iter().all(|letter| Some(&letter.route.exchange) == first.as_ref());
+        let first = job
+            .letters
+            .first()
+            .map(|letter| letter.route.exchange.clone());
+        let same = job
+            .letters
+            .iter()
+            .all(|letter| Some(&letter.route.exchange) == first.as_ref());
         let batch = Batch {
             receipts: vec![None; job.letters.len()],
             left: job.letters.len(),
@@ -215,20 +223,23 @@ impl Task {
         self.batches.insert(self.numbers, batch);
         let number = self.numbers;
         let placed = job.letters.into_iter().enumerate();
-        self.backlog.extend(placed.map(|(n, letter)| (Place(number, n), letter)));
+        self.backlog
+            .extend(placed.map(|(n, letter)| (Place(number, n), letter)));
     }
 
     /// Sends as much as there is room for.
     async fn pump(&mut self) {
         while let Some((_, letter)) = self.backlog.front() {
-            let id = letter.id;
-            if !self.lanes.last().is_some_and(Lane::is_open) {
-                match Lane::open(&self.connection, self.settings.nacks_max).await {
+            let (id, group) = (letter.id, letter.route.group);
+            if !self.lanes.iter().any(|lane| lane.serves(group)) {
+                match Lane::open(&self.connection, group, self.settings.nacks_max).await {
                     Ok(lane) => self.lanes.push(lane),
                     Err(fault) => return self.give_up_unsent(fault.text()),
                 }
             }
-            let Some(lane) = self.lanes.last_mut() else { return };
+            let Some(lane) = self.lanes.iter_mut().find(|lane| lane.serves(group)) else {
+                return;
+            };
             if lane.in_flight() >= self.settings.window || lane.knows(id) {
                 return;
             }
@@ -236,7 +247,11 @@ impl Task {
                 if let Some(batch) = self.batches.get_mut(&place.0) {
                     batch.begun = true;
                 }
-                lane.send(place, letter, Instant::now() + self.settings.confirm_deadline);
+                lane.send(
+                    place,
+                    letter,
+                    Instant::now() + self.settings.confirm_deadline,
+                );
             }
         }
     }
@@ -271,7 +286,11 @@ impl Task {
     /// Deadlines that have passed: their messages are unknown, and their channel takes no further ones.
     fn expire(&mut self) {
         let now = Instant::now();
-        let passed: Vec<Place> = self.lanes.iter_mut().flat_map(|lane| lane.expire(now)).collect();
+        let passed: Vec<Place> = self
+            .lanes
+            .iter_mut()
+            .flat_map(|lane| lane.expire(now))
+            .collect();
         if passed.is_empty() {
             return;
         }

@@ -42,7 +42,11 @@ impl Ground {
     fn parts(&self) -> Vec<topology::Part> {
         let ensured = self.ensured.lock().unwrap_or_else(PoisonError::into_inner);
         let mut parts = topology::base(&self.names);
-        parts.extend(topology::parts(&self.names, &self.settings.limits, &ensured));
+        parts.extend(topology::parts(
+            &self.names,
+            &self.settings.limits,
+            &ensured,
+        ));
         parts
     }
 

@@ -74,7 +74,7 @@ pub struct Settings {
     pub confirm_deadline: Duration,
     /// How often a connection shows that it lives; two without a sign end it. Whole seconds.
     pub heartbeat: Duration,
-    /// How many published messages may be unconfirmed at once.
+    /// How many published messages may be unconfirmed at once on a channel.
     pub window: usize,
     /// A channel that hears only refusals is made anew after so many.
     pub nacks_max: u32,

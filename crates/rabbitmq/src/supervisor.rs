@@ -177,7 +177,10 @@ impl<S: Session> Supervisor<S> {
 
     /// Full jitter: a thousand agents whose broker came back do not come back in one moment.
     fn wait(&self, failures: u32) -> Duration {
-        let most = self.settings.backoff_base.saturating_mul(2u32.saturating_pow(failures.min(31)));
+        let most = self
+            .settings
+            .backoff_base
+            .saturating_mul(2u32.saturating_pow(failures.min(31)));
         most.min(self.settings.backoff_max).mul_f64(fastrand::f64())
     }
 }

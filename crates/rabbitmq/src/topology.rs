@@ -81,7 +81,9 @@ fn dead(names: &Names, limits: &Limits, parts: &mut Vec<Part>) {
 /// What is there without being asked for.
 pub(crate) fn base(names: &Names) -> Vec<Part> {
     let topics = names.topic_exchanges().into_iter();
-    topics.map(|exchange| Part::Exchange(exchange, "topic")).collect()
+    topics
+        .map(|exchange| Part::Exchange(exchange, "topic"))
+        .collect()
 }
 
 /// The queue that says whose namespace it is. One reads at a time, in the order of a queue: see `owner`.
@@ -202,7 +204,10 @@ impl Drift {
 
     /// What a person can do about it.
     pub fn remedy(&self) -> String {
-        let (kind, name) = self.object.split_once(' ').unwrap_or(("queue", &self.object));
+        let (kind, name) = self
+            .object
+            .split_once(' ')
+            .unwrap_or(("queue", &self.object));
         match kind {
             "queue" => format!(
                 "stop all servers and agents, let {name} run empty or accept to lose what is in it (the store offers it again), delete it (rabbitmqctl delete_queue {name}) and start a server; if a policy or another program made it so, change that first"
@@ -222,8 +227,17 @@ fn value(text: &str) -> String {
 
 impl fmt::Display for Drift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Drift { object, argument, is, should } = self;
-        write!(f, "{object} exists with {argument} = {is}, and should have {should}: {}", self.remedy())
+        let Drift {
+            object,
+            argument,
+            is,
+            should,
+        } = self;
+        write!(
+            f,
+            "{object} exists with {argument} = {is}, and should have {should}: {}",
+            self.remedy()
+        )
     }
 }
 
@@ -265,7 +279,12 @@ mod tests {
 
     #[test]
     fn queues_have_the_arguments_of_the_contract() {
-        let inboxes = [Inbox::Results, Inbox::Presence, Inbox::Signals, Inbox::Submit];
+        let inboxes = [
+            Inbox::Results,
+            Inbox::Presence,
+            Inbox::Signals,
+            Inbox::Submit,
+        ];
         let mut all: Vec<Address> = inboxes.map(Address::Inbox).into();
         all.push(Address::Offers(Lane::new("default").unwrap()));
         let parts = parts(&names(), &Limits::default(), &all);
@@ -276,14 +295,21 @@ mod tests {
             assert_eq!(arg("x-overflow"), Some(Arg::Text("reject-publish")));
             let to = Some(Arg::Name("agent.dead".into()));
             assert_eq!(arg("x-dead-letter-exchange"), to, "{queue}");
-            assert_eq!(arg("x-dead-letter-strategy"), Some(Arg::Text("at-least-once")));
+            assert_eq!(
+                arg("x-dead-letter-strategy"),
+                Some(Arg::Text("at-least-once"))
+            );
         }
         for (queue, ttl) in [("agent.presence", 30_000), ("agent.signals", 300_000)] {
             let arg = |name| arg(&parts, queue, name);
             assert_eq!(arg("x-message-ttl"), Some(Arg::Number(ttl)));
             assert_eq!(arg("x-max-length"), Some(Arg::Number(100_000)));
             assert_eq!(arg("x-overflow"), Some(Arg::Text("drop-head")));
-            assert_eq!(arg("x-dead-letter-exchange"), None, "old news is no dead letter");
+            assert_eq!(
+                arg("x-dead-letter-exchange"),
+                None,
+                "old news is no dead letter"
+            );
         }
     }
 }

@@ -3,7 +3,7 @@
 mod stage;
 
 use async_trait::async_trait;
-use stage::{agent, blocking, node, server, through_proxy, vhost};
+use stage::{agent, blocking, node, server, settle, through_proxy, vhost};
 use std::sync::{Arc, Mutex};
 use warrener_backend::broker::{Broker, Capabilities};
 use warrener_model::agent::Who;
@@ -53,6 +53,7 @@ impl Harness for RabbitHarness {
     }
 
     async fn start_alone() -> Self {
+        stage::told();
         let node = blocking(|| Node::start(&Options::default())).await;
         Self::on(Ground::Alone(Arc::new(node)))
     }
@@ -100,6 +101,7 @@ impl Harness for RabbitHarness {
         if let Ground::Alone(node) = &self.ground {
             let node = node.clone();
             blocking(move || {
+                settle(&node);
                 node.kill();
                 node.start_again();
             })

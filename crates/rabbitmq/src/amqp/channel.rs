@@ -154,14 +154,18 @@ impl Channel {
             _ => ExchangeKind::Topic,
         };
         let none = FieldTable::default();
-        let asked = self.inner.exchange_declare(short(name)?, kind, options, none);
+        let asked = self
+            .inner
+            .exchange_declare(short(name)?, kind, options, none);
         self.ask("exchange.declare", asked).await
     }
 
     pub(crate) async fn bind(&self, queue: &str, exchange: &str, key: &str) -> Result<(), Fault> {
         let (options, none) = (QueueBindOptions::default(), FieldTable::default());
         let names = (short(queue)?, short(exchange)?, short(key)?);
-        let asked = self.inner.queue_bind(names.0, names.1, names.2, options, none);
+        let asked = self
+            .inner
+            .queue_bind(names.0, names.1, names.2, options, none);
         self.ask("queue.bind", asked).await
     }
 
@@ -186,7 +190,9 @@ impl Channel {
             ..BasicConsumeOptions::default()
         };
         let none = FieldTable::default();
-        let asked = self.inner.basic_consume(short(queue)?, "".into(), options, none);
+        let asked = self
+            .inner
+            .basic_consume(short(queue)?, "".into(), options, none);
         Ok(Consumer(self.ask("basic.consume", asked).await?))
     }
 
@@ -200,7 +206,8 @@ impl Channel {
             };
             let exchange = short(&letter.route.exchange)?;
             let key = short(&letter.route.key)?;
-            let sent = channel.basic_publish(exchange, key, options, &letter.body, letter.properties);
+            let sent =
+                channel.basic_publish(exchange, key, options, &letter.body, letter.properties);
             let (taken, returned) = match sent.await?.await? {
                 Confirmation::Ack(returned) => (true, returned),
                 Confirmation::Nack(returned) => (false, returned),
@@ -243,7 +250,9 @@ impl Channel {
     /// Ends it; what it held goes back.
     pub(crate) async fn close(&self) {
         // A channel that is over already needs no goodbye.
-        let _ = self.ask("channel.close", self.inner.close(200, "done".into())).await;
+        let _ = self
+            .ask("channel.close", self.inner.close(200, "done".into()))
+            .await;
     }
 }
 
@@ -253,8 +262,7 @@ fn once(request: impl Future<Output = lapin::Result<()>>) {
 }
 
 fn short(text: &str) -> Result<ShortString, Fault> {
-    ShortString::try_new(text)
-        .map_err(|_| Fault::local(format!("\"{text}\" is too long a name")))
+    ShortString::try_new(text).map_err(|_| Fault::local(format!("\"{text}\" is too long a name")))
 }
 
 fn table(args: &[(&'static str, Arg)]) -> FieldTable {

@@ -53,6 +53,8 @@ impl Connection {
                 match event {
                     Event::ConnectionBlocked(why) => drop(tell.send_replace(Life::Blocked(why))),
                     Event::ConnectionUnblocked => drop(tell.send_replace(Life::Up)),
+                    // The end of a channel, which its user hears of.
+                    Event::Error(error) if error.is_amqp_soft_error() => {}
                     Event::Error(error) => {
                         tell.send_replace(Life::Over(Fault::from(error).text().to_owned()));
                         return;

@@ -56,9 +56,6 @@ impl From<Error> for Fault {
                 code: Some(said.get_id()),
                 text: said.get_message().as_str().to_owned(),
             },
-            ErrorKind::InvalidChannelState(..) => {
-                Fault::local("the channel was closed")
-            }
             _ => Fault::local(error.to_string()),
         }
     }

@@ -240,6 +240,7 @@ mod tests {
             exchange: "agent.tasks".into(),
             key: "default".into(),
             mandatory: true,
+            group: crate::names::Group::Control,
         }
     }
 
@@ -284,9 +285,8 @@ mod tests {
         let cases = [
             (whole.clone().with_message_id("7".into()), "message_id"),
             (
-                BasicProperties::default().with_message_id(
-                    ShortString::try_new(message().id.to_string()).unwrap(),
-                ),
+                BasicProperties::default()
+                    .with_message_id(ShortString::try_new(message().id.to_string()).unwrap()),
                 "type",
             ),
             (BasicProperties::default(), "message_id"),
@@ -306,7 +306,12 @@ mod tests {
     #[test]
     fn a_dead_copy_begins_its_counts_anew() {
         let mut headers = FieldTable::default();
-        for name in ["x-death", "x-delivery-count", "x-first-death-queue", "x-mine"] {
+        for name in [
+            "x-death",
+            "x-delivery-count",
+            "x-first-death-queue",
+            "x-mine",
+        ] {
             headers.insert(name.into(), AMQPValue::LongLongInt(7));
         }
         let old = Envelope(envelope(message()).0.with_headers(headers));

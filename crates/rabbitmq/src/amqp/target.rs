@@ -25,9 +25,10 @@ impl Target {
     /// `Invalid`: what is wrong, never with the URL itself in it.
     pub(crate) fn read(settings: &Settings) -> Result<Target> {
         let shape = "amqp://user:password@host:port/vhost, or amqps://…";
-        let mut uri: AMQPUri = settings.url.parse().map_err(|_| {
-            Error::Invalid(format!("the broker's URL is not of the form {shape}"))
-        })?;
+        let mut uri: AMQPUri = settings
+            .url
+            .parse()
+            .map_err(|_| Error::Invalid(format!("the broker's URL is not of the form {shape}")))?;
         let ca = settings.ca.as_deref().map(text).transpose()?;
         let identity = match (&settings.cert, &settings.key) {
             (Some(cert), Some(key)) => Some((bytes(cert)?, bytes(key)?)),
@@ -65,7 +66,10 @@ impl Target {
 
     pub(super) fn tls(&self) -> OwnedTLSConfig {
         OwnedTLSConfig {
-            identity: self.identity.clone().map(|(pem, key)| OwnedIdentity::PKCS8 { pem, key }),
+            identity: self
+                .identity
+                .clone()
+                .map(|(pem, key)| OwnedIdentity::PKCS8 { pem, key }),
             cert_chain: self.ca.clone(),
         }
     }
@@ -73,7 +77,9 @@ impl Target {
 
 fn whole_seconds(millis: u128) -> u16 {
     // None at all would never notice a dead peer.
-    u16::try_from(millis.div_ceil(1000)).unwrap_or(u16::MAX).max(1)
+    u16::try_from(millis.div_ceil(1000))
+        .unwrap_or(u16::MAX)
+        .max(1)
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>> {
@@ -122,8 +128,15 @@ mod tests {
             ..Settings::default()
         };
         let target = Target::read(&settings).unwrap();
-        for text in [target.to_string(), format!("{target:?}"), format!("{settings:?}")] {
-            assert!(!text.contains("s3cret") && !text.contains("smith"), "{text}");
+        for text in [
+            target.to_string(),
+            format!("{target:?}"),
+            format!("{settings:?}"),
+        ] {
+            assert!(
+                !text.contains("s3cret") && !text.contains("smith"),
+                "{text}"
+            );
         }
         assert_eq!(target.to_string(), "amqp://broker:5673, vhost blue");
         assert_eq!(target.user(), Some("smith"));

@@ -2,6 +2,7 @@
 
 use crate::amqp::{Channel, Confirm, Connection, Fault, Letter, Publishing};
 use crate::confirms::Confirms;
+use crate::names::Group;
 use std::collections::{HashMap, VecDeque};
 use std::task::{Context, Poll};
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ pub(super) struct Place(pub(super) u64, pub(super) usize);
 
 /// See the module.
 pub(super) struct Lane {
+    group: Group,
     channel: Channel,
     confirms: Confirms,
     flights: Vec<(MessageId, Publishing)>,
@@ -27,10 +29,15 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) async fn open(connection: &Connection, nacks_max: u32) -> Result<Lane, Fault> {
+    pub(super) async fn open(
+        connection: &Connection,
+        group: Group,
+        nacks_max: u32,
+    ) -> Result<Lane, Fault> {
         let channel = connection.channel().await?;
         channel.confirm().await?;
         Ok(Lane {
+            group,
             channel,
             confirms: Confirms::default(),
             flights: Vec::new(),
@@ -40,6 +47,11 @@ impl Lane {
             nacks_max,
             open: true,
         })
+    }
+
+    /// Whether it may be used for these.
+    pub(super) fn serves(&self, group: Group) -> bool {
+        self.open && self.group == group
     }
 
     /// Whether it may still be used.
@@ -69,7 +81,10 @@ impl Lane {
     }
 
     /// What was decided since; an error when the channel is over.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<(Place, Receipt)>, Fault>> {
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Vec<(Place, Receipt)>, Fault>> {
         let mut heard = Vec::new();
         // Until a whole round finds nothing new: then no confirm is left unseen that was there before one of these.
         while self.round(cx, &mut heard)? {}
@@ -98,17 +113,18 @@ impl Lane {
     ) -> Result<bool, Fault> {
         let before = heard.len();
         let mut fault = None;
-        self.flights.retain_mut(|(id, flight)| match flight.as_mut().poll(cx) {
-            Poll::Pending => true,
-            Poll::Ready(Ok(confirm)) => {
-                heard.push((*id, confirm));
-                false
-            }
-            Poll::Ready(Err(error)) => {
-                fault.get_or_insert(error);
-                false
-            }
-        });
+        self.flights
+            .retain_mut(|(id, flight)| match flight.as_mut().poll(cx) {
+                Poll::Pending => true,
+                Poll::Ready(Ok(confirm)) => {
+                    heard.push((*id, confirm));
+                    false
+                }
+                Poll::Ready(Err(error)) => {
+                    fault.get_or_insert(error);
+                    false
+                }
+            });
         fault.map_or(Ok(heard.len() > before), Err)
     }
 

@@ -2,7 +2,8 @@
 
 use super::Harness;
 use super::talk::{
-    PRESENCE, RESULTS, fitting, lane, next, note, offers, publish, read, said, send, take, to, try_read, who,
+    PRESENCE, RESULTS, fitting, lane, next, note, offers, publish, read, said, send, take, to,
+    try_read, who,
 };
 use warrener_backend::broker::{Address, Inbox, Receipt};
 use warrener_backend::error::Error;
