@@ -83,6 +83,8 @@ pub struct Run {
     pub attempt: u32,
     /// The fencing token.
     pub epoch: u64,
+    /// What it may show to the server as its own.
+    pub task_token: Option<String>,
     /// How long it may run.
     pub timeout: Option<Duration>,
     /// Who runs it.

@@ -124,15 +124,13 @@ impl Core {
             epoch: task.life.epoch,
             lease_ms: millis(self.options.timers.lease),
             timeout_ms: task.spec.timeout.map(millis),
+            task_token: Some(self.options.tokens.mint(task.id, task.life.epoch)),
         }
     }
 
     /// The task as agents get it; with its grant where the delivery is the claim.
     pub(crate) fn offer(&self, task: &Task, grant: Option<Granted>) -> Offer {
         let spec = &task.spec;
-        let task_token = grant
-            .as_ref()
-            .map(|g| self.options.tokens.mint(task.id, g.epoch));
         Offer {
             task_id: task.id,
             offer: task.life.offer,
@@ -151,7 +149,6 @@ impl Core {
             created_at: spec.created_at,
             max_attempts: task.life.max_attempts,
             grant,
-            task_token,
         }
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
 use warrener_backend::broker::Health;
 use warrener_backend::{Address, Broker, Inbox, Store};
 use warrener_model::agent::Presence;
@@ -66,7 +67,8 @@ impl Orchestrator {
     /// part in `scope`. From here on the engine works until the scope's token is cancelled.
     ///
     /// # Errors
-    /// When store or broker cannot be worked with now.
+    /// When the store cannot be worked with now, or the broker not as it is. One that is away is waited for: meanwhile
+    /// work is accepted, and waits in the store.
     pub async fn start(
         store: Arc<dyn Store>,
         broker: Arc<dyn Broker>,
@@ -84,9 +86,15 @@ impl Orchestrator {
         ];
         let mut addresses = vec![Address::Dead];
         addresses.extend(inboxes.map(Address::Inbox));
-        core.broker.ensure(&addresses).await?;
+        let missing = ensure(&core, &addresses).await?;
         let orchestrator = Orchestrator { core: core.clone() };
         let stop = scope.token();
+        if missing {
+            scope.spawn(
+                "topology",
+                ensure_later(core.clone(), addresses, stop.clone()),
+            );
+        }
         scope.spawn("grace", grace::run(core.clone(), waiting, stop.clone()));
         scope.spawn("recorder", recorder::run(core.clone(), stop.clone()));
         scope.spawn("presence", presence::run(core.clone(), stop.clone()));
@@ -163,6 +171,30 @@ impl Orchestrator {
         View {
             waiting_for: waiting_for(&task.life, outlook),
             task,
+        }
+    }
+}
+
+/// Makes the addresses; `true` if the broker is away, so that they are still missing.
+async fn ensure(core: &Core, addresses: &[Address]) -> Result<bool> {
+    match core.broker.ensure(addresses).await {
+        Ok(()) => Ok(false),
+        Err(error) if error.is_passing() => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Work is accepted while the broker is away; its addresses are made when it is there.
+async fn ensure_later(core: Arc<Core>, addresses: Vec<Address>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        match ensure(&core, &addresses).await {
+            Ok(false) => return core.ready.notify_one(),
+            Ok(true) => {}
+            Err(error) => tracing::warn!(%error, "the broker's addresses are not made"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(core.options.timers.poll) => {}
+            () = stop.cancelled() => {}
         }
     }
 }

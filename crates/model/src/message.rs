@@ -151,8 +151,6 @@ messages! {
         #[serde(default)] max_attempts: u32,
         /// The grant, where the delivery is the claim.
         #[serde(default, skip_serializing_if = "Option::is_none")] grant: Option<Granted>,
-        /// What the run may show to the server as its own (contracts.md section 4).
-        #[serde(default, skip_serializing_if = "Option::is_none")] task_token: Option<String>,
     }
     /// Agent to server: may this run start, or go on?
     Claim "claim" {
@@ -183,6 +181,8 @@ messages! {
         lease_ms: u64,
         /// How long the attempt may run, in ms.
         timeout_ms: Option<u64>,
+        /// What the run may show to the server as its own (contracts.md section 4).
+        #[serde(default, skip_serializing_if = "Option::is_none")] task_token: Option<String>,
     }
     /// Server to agent: it may not.
     ClaimRefused "claim.refused" {

@@ -17,6 +17,7 @@ mod consumer;
 mod names;
 mod owner;
 mod publisher;
+mod removal;
 mod sessions;
 mod settings;
 mod supervisor;

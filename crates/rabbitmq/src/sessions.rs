@@ -39,7 +39,7 @@ impl Ground {
         }
     }
 
-    fn parts(&self) -> Vec<topology::Part> {
+    pub(crate) fn parts(&self) -> Vec<topology::Part> {
         let ensured = self.ensured.lock().unwrap_or_else(PoisonError::into_inner);
         let mut parts = topology::base(&self.names);
         parts.extend(topology::parts(

@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) ca: Option<PathBuf>,
     /// The broker.
     pub(crate) broker: Broker,
+    /// How RabbitMQ is reached, if it is the broker.
+    pub(crate) rabbit: Rabbit,
     /// The store: `sqlite` or a `postgres://` URL.
     pub(crate) store: Store,
     /// Where the server listens and is found.
@@ -69,6 +71,23 @@ pub(crate) enum Broker {
     Embedded,
     /// RabbitMQ, at this `amqp://` or `amqps://` URL.
     Amqp(String),
+}
+
+/// See `[broker]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rabbit {
+    /// Certificates of authorities to trust.
+    pub(crate) ca: Option<PathBuf>,
+    /// This end's certificate.
+    pub(crate) cert: Option<PathBuf>,
+    /// Its private key.
+    pub(crate) key: Option<PathBuf>,
+    /// How long making a connection may take.
+    pub(crate) connect: Duration,
+    /// How often both ends show that they live.
+    pub(crate) heartbeat: Duration,
+    /// The longest wait before the next try.
+    pub(crate) reconnect: Duration,
 }
 
 /// Which store.

@@ -56,7 +56,7 @@ impl CommandExecutor {
         set("WARRENER_SERVER", self.server.clone());
         set(
             "WARRENER_TASK_TOKEN",
-            run.offer.task_token.clone().unwrap_or_default(),
+            run.task_token.clone().unwrap_or_default(),
         );
         set("WARRENER_INSTANCE", run.who.instance.to_string());
         set("TRACEPARENT", traceparent);

@@ -134,11 +134,17 @@ fn nothing_stays_where_the_session_began_outside_the_pid_namespace() {
     let allowed = |user: &[&str]| enter(user, &["true"]).is_ok_and(|out| out.status.success());
     let ways: [&[&str]; 2] = [&[], &["--map-root-user"]];
     let Some(way) = ways.into_iter().find(|way| allowed(way)) else {
-        println!("this machine lets nobody make a PID namespace; the other tests run in whichever it is");
+        println!(
+            "this machine lets nobody make a PID namespace; the other tests run in whichever it is"
+        );
         return;
     };
     let myself = std::env::current_exe().unwrap();
-    let tests = ["leftovers::whoever", "leftovers::orphans", "leftovers::a_run"];
+    let tests = [
+        "leftovers::whoever",
+        "leftovers::orphans",
+        "leftovers::a_run",
+    ];
     let out = enter(way, &[&[myself.to_str().unwrap()], &tests[..]].concat()).unwrap();
     let said = String::from_utf8_lossy(&out.stdout);
     assert!(out.status.success(), "{said}");

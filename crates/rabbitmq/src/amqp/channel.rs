@@ -9,8 +9,8 @@ use bytes::Bytes;
 use futures_util::{FutureExt, Stream, StreamExt};
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicPublishOptions, BasicQosOptions,
-    BasicRejectOptions, ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions,
-    QueueDeclareOptions,
+    BasicRejectOptions, ConfirmSelectOptions, ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions,
+    QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel as Inner, Confirmation, ExchangeKind};
@@ -158,6 +158,20 @@ impl Channel {
             .inner
             .exchange_declare(short(name)?, kind, options, none);
         self.ask("exchange.declare", asked).await
+    }
+
+    /// Removes a queue with what is in it; one that is not there is removed already.
+    pub(crate) async fn delete_queue(&self, name: &str) -> Result<(), Fault> {
+        let options = QueueDeleteOptions::default();
+        let asked = self.inner.queue_delete(short(name)?, options);
+        self.ask("queue.delete", asked).await.map(|_| ())
+    }
+
+    /// Removes an exchange; one that is not there is removed already.
+    pub(crate) async fn delete_exchange(&self, name: &str) -> Result<(), Fault> {
+        let options = ExchangeDeleteOptions::default();
+        let asked = self.inner.exchange_delete(short(name)?, options);
+        self.ask("exchange.delete", asked).await
     }
 
     pub(crate) async fn bind(&self, queue: &str, exchange: &str, key: &str) -> Result<(), Fault> {

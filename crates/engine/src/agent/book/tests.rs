@@ -35,7 +35,6 @@ fn offer(grant: Option<Granted>) -> Offer {
         created_at: Timestamp::default(),
         max_attempts: 25,
         grant,
-        task_token: None,
     }
 }
 
@@ -48,6 +47,7 @@ fn grant() -> Granted {
         epoch: 1,
         lease_ms: 45_000,
         timeout_ms: None,
+        task_token: None,
     }
 }
 

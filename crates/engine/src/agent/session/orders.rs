@@ -73,6 +73,7 @@ impl Session {
             offer: entry.offer.clone(),
             attempt: grant.attempt,
             epoch: grant.epoch,
+            task_token: grant.task_token.clone(),
             timeout: grant.timeout_ms.map(Duration::from_millis),
             who: self.who.clone(),
             claim,

@@ -1,0 +1,51 @@
+//! The end-to-end tests on RabbitMQ: the same files as in `e2e`, with another stage, and what only a broker of its own can do.
+#![allow(clippy::unwrap_used, reason = "a test that fails here says enough")]
+
+mod stage;
+
+#[path = "../e2e/authority.rs"]
+mod authority;
+#[path = "../e2e/batches.rs"]
+mod batches;
+#[path = "../e2e/dead_letters.rs"]
+mod dead_letters;
+#[path = "../e2e/deaths.rs"]
+mod deaths;
+#[path = "../e2e/defects_a.rs"]
+mod defects_a;
+#[path = "../e2e/defects_b.rs"]
+mod defects_b;
+#[path = "../e2e/demo.rs"]
+mod demo;
+#[path = "../e2e/disk.rs"]
+mod disk;
+#[path = "../e2e/flow.rs"]
+mod flow;
+#[path = "../e2e/folders.rs"]
+mod folders;
+#[path = "../e2e/harness.rs"]
+mod harness;
+#[path = "../e2e/http.rs"]
+mod http;
+#[path = "../e2e/kills.rs"]
+mod kills;
+#[path = "../e2e/lanes_agents.rs"]
+mod lanes_agents;
+#[path = "../e2e/poison.rs"]
+mod poison;
+#[path = "../e2e/process.rs"]
+mod process;
+#[path = "../e2e/program_end.rs"]
+mod program_end;
+#[path = "../e2e/program_in.rs"]
+mod program_in;
+#[path = "../e2e/program_out.rs"]
+mod program_out;
+#[path = "../e2e/stopping.rs"]
+mod stopping;
+#[path = "../e2e/tls.rs"]
+mod tls;
+#[path = "../e2e/up.rs"]
+mod up;
+#[path = "../e2e/waiting.rs"]
+mod waiting;
