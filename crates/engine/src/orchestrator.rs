@@ -217,7 +217,7 @@ async fn restore(core: &Arc<Core>) -> Result<()> {
     core.registry.resync(&held, core.registry.generation());
     let now = core.now().await?;
     for task in core.store.offered_before(now, usize::MAX >> 1).await? {
-        core.registry.offered(&task.spec.lane, task.id, true);
+        core.registry.offered(&task, true);
     }
     Ok(())
 }

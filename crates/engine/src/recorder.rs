@@ -176,7 +176,7 @@ fn intent(core: &Core, item: &Item) -> (Intent, Option<&'static str>) {
             let objection = if claim.started {
                 None
             } else {
-                core.registry.objection(&claim.who)
+                core.registry.objection(&claim.who, *task)
             };
             let event = match objection {
                 Some(_) => Event::Unoffer { offer: claim.offer },

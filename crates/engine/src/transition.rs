@@ -227,8 +227,7 @@ impl Core {
         if moved.before == State::Running && task.life.state != State::Running {
             self.ready.notify_one();
         }
-        self.registry
-            .offered(&task.spec.lane, task.id, task.life.offered_at.is_some());
+        self.registry.offered(task, task.life.offered_at.is_some());
         for effect in &moved.effects {
             match effect {
                 Effect::Ready => self.ready.notify_one(),

@@ -126,6 +126,17 @@ fn is_announced(url: &str, dir: &Path) -> bool {
         && file.is_some_and(|file| file.url.trim_end_matches('/') == url.trim_end_matches('/'))
 }
 
+/// Where the server is, as far as somebody said: the configuration, or the server itself in the data folder.
+///
+/// # Errors
+/// The file in the data folder cannot be used.
+pub(crate) fn known(config: &Config) -> Result<Option<String>, CliError> {
+    match &config.server.url {
+        Some(url) => Ok(Some(url.clone())),
+        None => Ok(server_file(&config.data_dir)?.map(|file| file.url)),
+    }
+}
+
 fn server_file(dir: &Path) -> Result<Option<ServerFile>, CliError> {
     let path = dir.join(SERVER_FILE);
     let text = match std::fs::read_to_string(&path) {

@@ -4,6 +4,7 @@ use crate::rabbit;
 use async_trait::async_trait;
 use futures_util::{SinkExt, StreamExt, future};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use warrener_api::problem::Problem;
 use warrener_backend::Error;
@@ -14,6 +15,9 @@ use warrener_link::{Ask, Frame, Peer, ServeOptions, SocketError, serve_link};
 use warrener_model::agent::Who;
 use warrener_rabbitmq::{RabbitBroker, Role};
 use warrener_server::link::{self, LinkAsk, LinkBroken, LinkFrame, LinkSocket};
+
+/// How long a link waits for its connections to RabbitMQ before it answers without.
+const READY: Duration = Duration::from_secs(2);
 
 /// Serves links on the server's broker; where that is RabbitMQ, each agent with connections of its own, whose end gives
 /// back what it had not acknowledged, as an agent's that came by itself.
@@ -28,10 +32,14 @@ impl LinkEnd {
         LinkEnd { broker, rabbit }
     }
 
-    fn behind(&self, who: Option<&Who>) -> Result<Arc<dyn Broker>, Error> {
+    async fn behind(&self, who: Option<&Who>) -> Result<Arc<dyn Broker>, Error> {
         match (&self.rabbit, who) {
             (Some(way), Some(who)) => {
                 let rabbit = way.connect(Role::Agent(who.clone()))?;
+                // A broker that is away is no reason to refuse: the agent hears of it, and tries again.
+                if let Err(error) = rabbit.ready(READY).await {
+                    tracing::debug!(agent = %who.agent, %error, "no broker for a link yet");
+                }
                 Ok(Arc::new(NoWills(rabbit)))
             }
             _ => Ok(self.broker.clone()),
@@ -91,7 +99,7 @@ impl link::LinkEnd for LinkEnd {
     async fn serve(&self, socket: LinkSocket, ask: LinkAsk, stop: CancellationToken) {
         let Ok(ask) = read(&ask) else { return };
         let agent = ask.who.as_ref().map(|who| who.agent.to_string());
-        let broker = match self.behind(ask.who.as_ref()) {
+        let broker = match self.behind(ask.who.as_ref()).await {
             Ok(broker) => broker,
             Err(error) => return tracing::warn!(agent, %error, "no broker for a link"),
         };

@@ -50,6 +50,7 @@ mod harness;
 mod http;
 mod kills;
 mod lanes_agents;
+mod links;
 mod poison;
 mod process;
 mod program_end;

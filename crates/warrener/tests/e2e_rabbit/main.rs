@@ -1,10 +1,11 @@
-//! The end-to-end tests on RabbitMQ: the same files as in `e2e`, with another stage, and what only a broker of its own can do.
+//! The end-to-end tests on RabbitMQ: the same files as in `e2e`, on another stage, and in `broker` what only a broker of
+//! its own can do. Left out are files that have nothing to do with the broker: TLS and links of the server, data folders,
+//! the embedded demo.
 #![allow(clippy::unwrap_used, reason = "a test that fails here says enough")]
 
+mod broker;
 mod stage;
 
-#[path = "../e2e/authority.rs"]
-mod authority;
 #[path = "../e2e/batches.rs"]
 mod batches;
 #[path = "../e2e/dead_letters.rs"]
@@ -15,14 +16,10 @@ mod deaths;
 mod defects_a;
 #[path = "../e2e/defects_b.rs"]
 mod defects_b;
-#[path = "../e2e/demo.rs"]
-mod demo;
 #[path = "../e2e/disk.rs"]
 mod disk;
 #[path = "../e2e/flow.rs"]
 mod flow;
-#[path = "../e2e/folders.rs"]
-mod folders;
 #[path = "../e2e/harness.rs"]
 mod harness;
 #[path = "../e2e/http.rs"]
@@ -43,8 +40,6 @@ mod program_in;
 mod program_out;
 #[path = "../e2e/stopping.rs"]
 mod stopping;
-#[path = "../e2e/tls.rs"]
-mod tls;
 #[path = "../e2e/up.rs"]
 mod up;
 #[path = "../e2e/waiting.rs"]

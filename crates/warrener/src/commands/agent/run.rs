@@ -88,7 +88,7 @@ fn way(globals: &Globals) -> Result<(Way, String), CliError> {
         // Nobody need tell such an agent where the server is; its programs hear it if somebody did.
         return Ok((
             Way::Rabbit(way),
-            config.server.url.clone().unwrap_or_default(),
+            connect::known(config)?.unwrap_or_default(),
         ));
     }
     let server = connect::find(config, settings, Duration::from_secs(5))?;
