@@ -17,6 +17,7 @@ pub use orchestrator::Orchestrator;
 pub mod options;
 pub use options::{Options, Timers};
 pub mod alert;
+mod away;
 mod clock;
 mod control;
 mod core;

@@ -1,5 +1,6 @@
 //! Reads presence: hello, heartbeat, bye. Heartbeats renew leases; a link that ends starts the grace of its runs.
 
+use crate::away::Away;
 use crate::control::millis;
 use crate::core::Core;
 use crate::error::Result;
@@ -23,6 +24,7 @@ const CREDIT: u32 = 1_024;
 
 /// Runs until told to stop; subscribes again whenever the broker was away.
 pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
+    let mut away = Away::default();
     while !stop.is_cancelled() {
         let from = Address::Inbox(Inbox::Presence);
         match core
@@ -35,6 +37,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
             .await
         {
             Ok(mut presence) => {
+                away.is_back();
                 core.lag.presence_up.store(true, Ordering::Release);
                 tokio::select! {
                     () = read(&core, &mut presence) => {}
@@ -42,7 +45,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
                 }
                 core.lag.presence_up.store(false, Ordering::Release);
             }
-            Err(error) => tracing::warn!(%error, "presence waits for the broker"),
+            Err(error) => away.says("presence", &error),
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(100)) => {}

@@ -1,5 +1,6 @@
 //! Reads signals: log lines and progress of running programs.
 
+use crate::away::Away;
 use crate::core::Core;
 use crate::error::Result;
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ const CREDIT: u32 = 2_048;
 
 /// Runs until told to stop; subscribes again whenever the broker was away.
 pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
+    let mut away = Away::default();
     while !stop.is_cancelled() {
         let from = Address::Inbox(Inbox::Signals);
         match core
@@ -30,12 +32,13 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
             .await
         {
             Ok(mut signals) => {
+                away.is_back();
                 tokio::select! {
                     () = read(&core, &mut signals) => {}
                     () = stop.cancelled() => {}
                 }
             }
-            Err(error) => tracing::warn!(%error, "signals wait for the broker"),
+            Err(error) => away.says("signals", &error),
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(100)) => {}

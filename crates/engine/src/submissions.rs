@@ -1,5 +1,6 @@
 //! Reads submissions that agents of role leader send over the broker (contracts.md section 5).
 
+use crate::away::Away;
 use crate::core::Core;
 use crate::orchestrator::Orchestrator;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ const CREDIT: u32 = 256;
 
 /// Runs until told to stop; subscribes again whenever the broker was away.
 pub(crate) async fn run(orchestrator: Orchestrator, core: Arc<Core>, stop: CancellationToken) {
+    let mut away = Away::default();
     while !stop.is_cancelled() {
         let from = Address::Inbox(Inbox::Submit);
         match core
@@ -25,6 +27,7 @@ pub(crate) async fn run(orchestrator: Orchestrator, core: Arc<Core>, stop: Cance
             .await
         {
             Ok(mut submissions) => loop {
+                away.is_back();
                 let delivery = tokio::select! {
                     delivery = submissions.next() => delivery,
                     () = stop.cancelled() => return,
@@ -36,7 +39,7 @@ pub(crate) async fn run(orchestrator: Orchestrator, core: Arc<Core>, stop: Cance
                     () = stop.cancelled() => return,
                 }
             },
-            Err(error) => tracing::warn!(%error, "submissions wait for the broker"),
+            Err(error) => away.says("the reader of submissions", &error),
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(100)) => {}

@@ -6,7 +6,7 @@ use super::heartbeat::Heart;
 use super::outbox::{self, Letter};
 use super::signals::{self, Said};
 use super::{AgentOptions, Ended, Executor, Stopped};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
@@ -18,7 +18,7 @@ use warrener_backend::{Address, Broker, Delivery, Inbox, Message, Outgoing, Subs
 use warrener_model::agent::Who;
 use warrener_model::id::{MessageId, StoreId};
 use warrener_model::message::{self, Body, Bye, Hello, Offer};
-use warrener_model::{ClaimId, Timestamp};
+use warrener_model::{ClaimId, Lane, Timestamp};
 
 mod orders;
 mod told;
@@ -96,6 +96,8 @@ struct Session {
     slots: Arc<Semaphore>,
     incoming: mpsc::Sender<Incoming>,
     readers: JoinSet<()>,
+    /// The lanes whose offers are read on this connection: a second welcome must not read them twice.
+    serving: HashSet<Lane>,
     joined: bool,
     hello_at: Instant,
     draining: bool,
@@ -151,6 +153,7 @@ pub(super) async fn run(
         outcomes: HashMap::new(),
         incoming,
         readers: JoinSet::new(),
+        serving: HashSet::new(),
         joined: false,
         hello_at: Instant::now(),
         draining: false,
@@ -303,6 +306,7 @@ impl Session {
         tracing::info!(agent = %self.who.agent, running = self.book.running().len(), "connection lost");
         self.readers.abort_all();
         self.readers = JoinSet::new();
+        self.serving.clear();
         self.joined = false;
         self.hello_at = Instant::now();
         // Tags of another connection mean nothing: dropping these does no harm, settling them would.

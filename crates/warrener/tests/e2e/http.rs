@@ -173,17 +173,18 @@ impl Http {
         page["items"].as_array().expect("a list of events").clone()
     }
 
-    /// The kinds of a task's events, in order; without the offers, which only brokers with queues need.
+    /// A task's events without its offers, which only brokers with queues need.
     #[track_caller]
-    pub(crate) fn history(&self, id: &str) -> Vec<String> {
-        let mut kinds = self.kinds(id);
-        kinds.retain(|kind| kind != "offered" && kind != "unoffered");
-        kinds
+    pub(crate) fn lived(&self, id: &str) -> Vec<Value> {
+        let mut events = self.events(id);
+        events.retain(|event| event["kind"] != "offered" && event["kind"] != "unoffered");
+        events
     }
 
+    /// The kinds of these, in order.
     #[track_caller]
-    fn kinds(&self, id: &str) -> Vec<String> {
-        self.events(id).iter().map(|e| text(e, "kind")).collect()
+    pub(crate) fn history(&self, id: &str) -> Vec<String> {
+        self.lived(id).iter().map(|e| text(e, "kind")).collect()
     }
 
     /// How often a run of a task was lost, to nobody or to another run at once.
@@ -195,7 +196,7 @@ impl Http {
     /// How often something happened to a task.
     #[track_caller]
     pub(crate) fn times(&self, id: &str, kind: &str) -> usize {
-        self.kinds(id).iter().filter(|k| *k == kind).count()
+        self.events(id).iter().filter(|e| e["kind"] == kind).count()
     }
 
     /// The whole log of a task.
