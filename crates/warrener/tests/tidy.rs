@@ -16,6 +16,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("backend", &["model"]),
     ("sqlite", &["model", "backend"]),
     ("link", &["model", "backend", "api"]),
+    ("rabbitmq", &["model", "backend"]),
     ("engine", &["model", "backend"]),
     ("api", &["model"]),
     ("server", &["model", "backend", "engine", "api"]),
