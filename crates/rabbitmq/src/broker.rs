@@ -241,4 +241,3 @@ impl Broker for RabbitBroker {
         Health::Up
     }
 }
-

@@ -155,7 +155,10 @@ impl Reading {
         let Some(commands) = back.upgrade() else {
             return 0;
         };
-        let kept = self.undertaker.is_some().then(|| Box::new((envelope, body)));
+        let kept = self
+            .undertaker
+            .is_some()
+            .then(|| Box::new((envelope, body)));
         let way = Way {
             commands,
             tag,
