@@ -12,6 +12,7 @@
 
 mod amqp;
 mod broker;
+pub mod check;
 mod confirms;
 mod consumer;
 mod handle;

@@ -6,17 +6,23 @@ use stage::{blocking, quick, ready};
 use std::sync::Arc;
 use std::time::Duration;
 use warrener_backend::broker::{Broker, Health, Receipt};
-use warrener_rabbitmq::{Role, Settings};
+use warrener_rabbitmq::{Limits, Role, Settings};
 use warrener_testkit::broker::talk::{eventually, next, note, number, offers, publish, read, to};
 use warrener_testkit::rabbit::{Cluster, Options};
+
+fn roomy(url: &str) -> Settings {
+    Settings {
+        limits: Limits::default(),
+        ..quick(url, Role::Server)
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_confirmed_outlives_a_leader_and_a_minority_is_told_apart() {
     let cluster = Arc::new(blocking(|| Cluster::start(3, &Options::default())).await);
     let one = offers("one");
     let made = cluster.clone();
-    let first: Arc<dyn Broker> =
-        Arc::new(ready(quick(&cluster.nodes()[0].url(), Role::Server)).await);
+    let first: Arc<dyn Broker> = Arc::new(ready(roomy(&cluster.nodes()[0].url())).await);
     first
         .ensure(std::slice::from_ref(&one))
         .await
@@ -26,7 +32,7 @@ async fn what_was_confirmed_outlives_a_leader_and_a_minority_is_told_apart() {
     let settings = Settings {
         confirm_deadline: Duration::from_secs(2),
         nacks_max: 5,
-        ..quick(&cluster.nodes()[others[0]].url(), Role::Server)
+        ..roomy(&cluster.nodes()[others[0]].url())
     };
     let server: Arc<dyn Broker> = Arc::new(ready(settings).await);
 
