@@ -5,6 +5,7 @@ use super::{Ended, Executor, Run, Signals};
 use crate::command::{self, Program, Signal, Start};
 use crate::control::trace_id;
 use async_trait::async_trait;
+use serde::Serialize;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -64,7 +65,14 @@ impl CommandExecutor {
 }
 
 /// The task object of contracts.md section 0 at the start of this run, as `GET /api/v1/tasks/{id}` shows it then.
-fn object(run: &Run) -> serde_json::Value {
+fn object(run: &Run) -> impl Serialize {
+    #[derive(Serialize)]
+    struct Object {
+        #[serde(flatten)]
+        known: serde_json::Value,
+        /// As it came: numbers keep their digits.
+        input: Json,
+    }
     let (offer, grant) = (&run.offer, &run.grant);
     let progress = offer
         .progress
@@ -75,19 +83,23 @@ fn object(run: &Run) -> serde_json::Value {
             "input_tokens": u.input_tokens, "output_tokens": u.output_tokens, "cost_usd": u.cost_usd,
         })
     });
-    json!({
+    let known = json!({
         "id": offer.task_id, "kind": offer.kind, "lane": offer.lane, "priority": offer.priority,
         "title": offer.title, "description": offer.description, "state": "running", "final": false,
         "waiting_for": "running", "waiting_since": grant.started_at, "attempt": grant.attempt,
         "epoch": grant.epoch, "max_attempts": offer.max_attempts, "agent": run.who.agent,
-        "input": offer.input.value(), "output": null, "error": offer.error, "dead_reason": null,
+        "output": null, "error": offer.error, "dead_reason": null,
         "labels": offer.labels, "run_id": offer.run_id, "step": offer.step,
         "parent_id": offer.parent_id, "created_at": offer.created_at,
         "not_before": offer.not_before, "ready_at": offer.ready_at,
         "started_at": grant.started_at, "finished_at": null, "retry_at": null,
         "deadline": offer.deadline, "timeout_ms": offer.timeout_ms, "progress": progress,
         "usage": usage, "replays": offer.replays, "version": grant.version,
-    })
+    });
+    Object {
+        known,
+        input: offer.input.clone(),
+    }
 }
 
 #[async_trait]

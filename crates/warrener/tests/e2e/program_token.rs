@@ -28,12 +28,7 @@ fn running(place: &Place, kind: &str) -> (String, Http) {
 
 #[test]
 fn the_task_on_stdin_is_the_one_that_http_shows_field_by_field() {
-    let place = Place::new();
-    // Heartbeats make new versions; here none comes.
-    place.write(
-        "warrener.toml",
-        "[timers]\nheartbeat = \"1h\"\nlease = \"3h\"\nhello = \"100ms\"\n[retry.network]\nbase = \"20ms\"",
-    );
+    let place = Place::with("[retry.network]\nbase = \"20ms\"");
     let _server = place.server();
     let http = place.http();
     let script = r#"
@@ -83,6 +78,20 @@ fn the_task_on_stdin_is_the_one_that_http_shows_field_by_field() {
     place.write("go", "");
     let task = http.ends(&id, "succeeded");
     assert_eq!(task["output"], stdin, "it printed what it got");
+}
+
+#[test]
+fn numbers_of_the_input_keep_their_digits_on_stdin() {
+    let place = Place::new();
+    let _server = place.server();
+    let http = place.http();
+    let _agent = place.agent("ann", "", "cat > \"$WARRENER_AGENT_DIR/stdin\"");
+    let input = r#"{"large":123456789012345678901234567890,"exact":1.50}"#;
+    let body = format!(r#"{{"kind":"work","input":{input}}}"#);
+    let sent = http.send("/api/v1/tasks", "application/json", body.as_bytes());
+    http.ends(&text(&sent.json(), "id"), "succeeded");
+    let stdin = place.read("stdin");
+    assert!(stdin.contains(input), "{stdin}");
 }
 
 #[test]
@@ -211,4 +220,36 @@ fn the_cancel_of_a_parent_ends_its_token_and_leaves_its_children() {
     assert_eq!(open.trim(), child);
     place.run(&format!("task cancel {child}"));
     assert_eq!(http.task(&child)["state"], "cancelled");
+}
+
+#[test]
+fn the_documents_way_to_end_the_children_of_a_parent_works_as_it_stands() {
+    let place = Place::with(MAY);
+    let page = include_str!("../../../../docs/agents.md");
+    let (_, line) = page.split_once("cancel them: `").expect("the line");
+    let (line, _) = line.split_once('`').expect("its end");
+    let _server = place.server();
+    let http = place.http();
+    let _agent = place.agent("ann", "", WAITS);
+    let (id, own) = running(&place, "lead");
+    let child = || own.submit(&json!({ "kind": "child", "lane": "later" }));
+    let children = [child(), child()];
+    let line = line.replace("PARENT", &id);
+    let line = line.replace(
+        "warrener task",
+        &format!("{} task", env!("CARGO_BIN_EXE_warrener")),
+    );
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &line]);
+    place.dress(&mut shell);
+    let ended = shell.output().unwrap();
+    assert!(ended.status.success(), "{line}: {ended:?}");
+    for child in children {
+        assert_eq!(http.task(&child)["state"], "cancelled");
+    }
+    assert_eq!(
+        http.task(&id)["state"],
+        "running",
+        "it is not its own child"
+    );
 }
