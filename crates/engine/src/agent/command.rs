@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use warrener_model::Json;
 use warrener_model::message::Failure;
 
 /// Runs one program for every task.

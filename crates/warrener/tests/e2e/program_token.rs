@@ -1,7 +1,7 @@
 //! What a program is told of its task, and what it may do with its token: over HTTP, and with the command line, which
 //! finds both in its environment.
 
-use crate::harness::{BY_KIND, Place, until};
+use crate::harness::{Place, until};
 use crate::http::{Http, text};
 use serde_json::{Value, json};
 
@@ -135,19 +135,19 @@ fn a_program_opens_children_with_the_command_line_and_with_plain_http() {
     // The folder that it works in is the operator's, with his token: the program's own counts.
     let lead = r#"
         "$warrener" task get "$WARRENER_TASK_ID" -o json > self.json || exit 1
-        "$warrener" task submit --kind child --input '{"n":1}' --wait -o json > child.json || exit 2
+        "$warrener" task submit --lane parts --kind child --input '{"n":1}' --wait -o json > child.json || exit 2
         key="$WARRENER_IDEMPOTENCY_KEY-part-2"
-        "$warrener" task submit --kind child --idempotency-key "$key" > first.txt || exit 3
-        "$warrener" task submit --kind child --idempotency-key "$key" > again.txt || exit 4
-        printf '{"kind":"child"}\n{"kind":"child"}\n' | "$warrener" task submit --batch - -q > batch.txt || exit 5
+        "$warrener" task submit --lane parts --kind child --idempotency-key "$key" > first.txt || exit 3
+        "$warrener" task submit --lane parts --kind child --idempotency-key "$key" > again.txt || exit 4
+        printf '{"kind":"child","lane":"parts"}\n{"kind":"child","lane":"parts"}\n' | "$warrener" task submit --batch - -q > batch.txt || exit 5
         "$warrener" task wait $(cat batch.txt) > /dev/null || exit 6
         "$warrener" task list > list.txt 2> list.err
         echo $? > list.code"#;
-    place.write("lead.sh", &format!("{}\n{WAITS}", with_binary(lead)));
-    place.write("child.sh", "echo '{\"done\":true}'");
+    let lead = format!("{}\n{WAITS}", with_binary(lead));
     let _server = place.server();
     let http = place.http();
-    let _agent = place.agent("ann", "--cwd .", BY_KIND);
+    let _lead = place.agent("ann", "--cwd .", &lead);
+    let _parts = place.agent("ben", "--lane parts", "echo '{\"done\":true}'");
     let (id, own) = running(&place, "lead");
     let own_task: Value = serde_json::from_str(&place.read("self.json")).unwrap();
     assert_eq!(own_task["id"], id.as_str());
@@ -160,7 +160,7 @@ fn a_program_opens_children_with_the_command_line_and_with_plain_http() {
     assert_eq!(place.read("list.txt"), "");
     let plain = own.post(
         "/api/v1/tasks",
-        &json!({ "kind": "child", "input": "http" }),
+        &json!({ "kind": "child", "lane": "parts", "input": "http" }),
     );
     assert_eq!(plain.status, 201, "{plain:?}");
     assert_eq!(plain.json()["parent_id"], id.as_str());
