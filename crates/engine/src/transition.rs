@@ -23,7 +23,7 @@ const TRIES: usize = 12;
 pub(crate) struct Intent {
     pub(crate) task: TaskId,
     pub(crate) event: Event,
-    /// Who causes it: `server`, `agent:NAME`, `user:NAME`, `rule:NAME`.
+    /// Who causes it: `server`, `agent:NAME`, `user:NAME`, `rule:NAME`, `task:ID`.
     pub(crate) actor: String,
     /// More for the row of history.
     pub(crate) detail: serde_json::Value,

@@ -55,6 +55,7 @@ mod process;
 mod program_end;
 mod program_in;
 mod program_out;
+mod program_token;
 mod stopping;
 mod tls;
 mod up;

@@ -34,8 +34,13 @@ fn offer(grant: Option<Granted>) -> Offer {
         deadline: None,
         created_at: Timestamp::default(),
         max_attempts: 25,
+        replays: 0,
+        not_before: None,
+        ready_at: None,
+        progress: None,
+        error: None,
+        usage: None,
         grant,
-        task_token: None,
     }
 }
 
@@ -48,6 +53,9 @@ fn grant() -> Granted {
         epoch: 1,
         lease_ms: 45_000,
         timeout_ms: None,
+        started_at: None,
+        version: None,
+        task_token: None,
     }
 }
 
