@@ -41,7 +41,7 @@ pub(crate) fn cannot_start(command: &Command, error: &io::Error) -> io::Error {
 
 /// The folder above this package. Cargo names it at run time too, which stays right when a build
 /// folder is carried to another clone.
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     let own = env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     own.parent().map(Path::to_path_buf).unwrap_or(own)

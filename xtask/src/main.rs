@@ -1,6 +1,6 @@
 //! `cargo xtask`: the workspace's own commands, the same by hand and in CI.
 //!
-//! One file per command (`test`, `lint`, `torture`); what they share stands in `cargo`, `needs`,
+//! One file per command (`test`, `lint`, `matrix`, `torture`); what they share stands in `cargo`, `needs`,
 //! `suite` and `tally`. A command answers whether all went well; the exit code is 0 for yes and 1 for no.
 #![allow(
     clippy::print_stdout,
@@ -10,6 +10,7 @@
 
 mod cargo;
 mod lint;
+mod matrix;
 mod needs;
 mod suite;
 mod tally;
@@ -34,6 +35,8 @@ enum Command {
     Test(test::Args),
     /// Check format, clippy and the dependencies
     Lint(lint::Args),
+    /// Run the tests that need a RabbitMQ on each version there is, and write down what came out
+    Matrix(matrix::Args),
     /// Kill and stop agents and servers under load, and see whether anything is lost
     Torture(torture::Args),
     /// The program that tortured agents run
@@ -59,6 +62,7 @@ fn run(command: Command) -> io::Result<bool> {
     match command {
         Command::Test(args) => test::run(&args, has_command("torture")),
         Command::Lint(args) => lint::run(&args),
+        Command::Matrix(args) => matrix::run(&args),
         Command::Torture(args) => torture::run(&args),
         Command::TortureStep(args) => torture::step::run(&args),
         Command::TortureChild(args) => torture::child::become_it(&args),

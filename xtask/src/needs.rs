@@ -36,6 +36,13 @@ pub(crate) const NEEDS: &[Need] = &[
     },
 ];
 
+/// What `cargo xtask matrix` needs besides.
+pub(crate) const MATRIX: &[Need] = &[Need {
+    probe: "command -v debootstrap",
+    package: "debootstrap",
+    why: "the matrix makes roots with other versions of RabbitMQ",
+}];
+
 /// What to do about the needs that are not there.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Plan {

@@ -72,7 +72,7 @@ fn run_suite(suite: &Suite) -> io::Result<Tally> {
 
 /// Passes every line on as it comes, and adds up the results among them. Bytes, not text: a test
 /// may print anything.
-fn count(from: impl Read, to: &mut impl Write) -> io::Result<Tally> {
+pub(crate) fn count(from: impl Read, to: &mut impl Write) -> io::Result<Tally> {
     let mut from = BufReader::new(from);
     let mut line = Vec::new();
     let mut sum = Tally::default();

@@ -144,6 +144,12 @@ impl Problem {
         }))
     }
 
+    /// What a body says, if it is a problem and whole.
+    pub fn read(body: &[u8]) -> Option<Problem> {
+        let problem: Problem = serde_json::from_slice(body).ok()?;
+        (!problem.title.is_empty() && !problem.code.is_empty()).then_some(problem)
+    }
+
     /// The same with another hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -236,6 +242,16 @@ mod tests {
         let wanted = r#"{"type":"https://warrener.dev/errors/invalid","title":"the request has mistakes","status":422,"detail":"1 mistake","code":"invalid","hint":"correct what `errors` lists; nothing was accepted","request_id":"r-1","errors":[{"pointer":"/kind","message":"must not be empty"}]}"#;
         assert_eq!(text, wanted);
         assert_eq!(serde_json::from_str::<Problem>(&text).unwrap(), problem);
+    }
+
+    #[test]
+    fn only_a_whole_problem_is_read() {
+        let problem = Problem::new("not_allowed", "d");
+        let body = serde_json::to_vec(&problem).unwrap();
+        assert_eq!(Problem::read(&body), Some(problem));
+        assert_eq!(Problem::read(&body[..body.len() - 1]), None);
+        assert_eq!(Problem::read(b"{}"), None);
+        assert_eq!(Problem::read(b"<html>"), None);
     }
 
     #[test]

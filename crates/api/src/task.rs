@@ -113,7 +113,7 @@ pub struct TaskObject {
     pub usage: Option<UsageObject>,
     /// Retries by an operator or a rule.
     pub replays: u32,
-    /// Grows with every change of the task.
+    /// Grows by one with every transition (a row of its history); heartbeats and progress leave it alone.
     pub version: u64,
     /// Only in the answer to cancel: a run granted before is being stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]

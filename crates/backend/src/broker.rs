@@ -258,7 +258,7 @@ pub enum Verdict {
     Ack,
     /// Cannot be read: to [`Address::Dead`], with this reason.
     Reject(String),
-    /// Deliver it again, to anybody.
+    /// Deliver it again, to anybody. It may count as a delivery too many, or not; what a reader held when it ended does.
     Requeue,
 }
 

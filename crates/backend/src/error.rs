@@ -48,6 +48,9 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
+    /// Too much is asked at once: later. Nothing happened.
+    #[error("too much is asked of {0} at once")]
+    Overloaded(String),
     /// A mistake of the caller.
     #[error("invalid: {0}")]
     Invalid(String),
@@ -66,7 +69,10 @@ impl Error {
     pub fn is_passing(&self) -> bool {
         matches!(
             self,
-            Error::Unavailable { .. } | Error::NotFound(_) | Error::NoRoom { .. }
+            Error::Unavailable { .. }
+                | Error::NotFound(_)
+                | Error::NoRoom { .. }
+                | Error::Overloaded(_)
         )
     }
 }

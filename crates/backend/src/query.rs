@@ -78,6 +78,8 @@ pub enum Query {
         /// At most so many groups.
         limit: usize,
     },
+    /// What was ever accepted, what was ever purged, and what is there: all three counted apart.
+    Ledger,
     /// The kinds of ready tasks in a lane, with how many of each.
     ReadyKinds {
         /// The lane.
@@ -175,6 +177,17 @@ pub struct Count {
     pub oldest: Option<Timestamp>,
 }
 
+/// What was accepted against what is there; read in one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Tasks ever accepted: counted by the commits that accepted them, never from the rows.
+    pub accepted: u64,
+    /// Tasks ever purged: counted by the purges.
+    pub purged: u64,
+    /// How many rows of each state are there: counted from the rows themselves.
+    pub found: Vec<(State, u64)>,
+}
+
 /// Dead tasks that look alike.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeadGroup {
@@ -217,6 +230,8 @@ pub enum Rows {
     Count(u64),
     /// To `DeadGroups`.
     DeadGroups(Vec<DeadGroup>),
+    /// To `Ledger`.
+    Ledger(Ledger),
     /// To `ReadyKinds`.
     ReadyKinds(Vec<(Kind, u64)>),
 }
@@ -266,6 +281,8 @@ ask! {
     count_where(filter: Filter, now: Timestamp, limit: u64) -> u64 = Query::CountWhere { filter, now, limit } => Count,
     /// [`Query::DeadGroups`].
     dead_groups(filter: Filter, now: Timestamp, limit: usize) -> Vec<DeadGroup> = Query::DeadGroups { filter, now, limit } => DeadGroups,
+    /// [`Query::Ledger`].
+    ledger() -> Ledger = Query::Ledger => Ledger,
     /// [`Query::ReadyKinds`].
     ready_kinds(lane: Lane) -> Vec<(Kind, u64)> = Query::ReadyKinds { lane } => ReadyKinds,
 }

@@ -34,7 +34,7 @@ pub enum Op {
     /// Inserts a task. With a key that is taken: by the same request, nothing happens and the answer names the
     /// existing task; by another one, the change is refused.
     Accept(Box<Accept>),
-    /// Moves a task, if its row still has this version; the version grows by one.
+    /// Moves a task, if its row still has this version and lease; with a row of history the version grows by one.
     Move(Box<Move>),
     /// Writes how far a running attempt is, if this is still its epoch; otherwise nothing. No new version.
     Progress {
@@ -80,9 +80,11 @@ pub struct Move {
     pub task: TaskId,
     /// The version that the row must have.
     pub version: u64,
+    /// The `lease_seq` that the row must have: renewals make no version, yet a decision on an older lease must not win.
+    pub lease_seq: u64,
     /// Its new life.
     pub life: Life,
-    /// The row of history; none for renewals.
+    /// The row of history; none for renewals, and then the version stays.
     pub event: Option<NewEvent>,
     /// What the attempt that ended leaves, if one ended.
     pub ending: Option<Ending>,

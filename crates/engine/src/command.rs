@@ -30,6 +30,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use warrener_model::json::Json;
 use warrener_model::{failure::Class, limits};
 
 /// The variable that marks every process of one run.
@@ -127,7 +128,7 @@ impl Signal {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ended {
     /// With exit code 0 and no reported error: the result.
-    Succeeded(Value),
+    Succeeded(Json),
     /// In any other way.
     Failed {
         /// Decides what happens next.

@@ -124,6 +124,8 @@ impl Core {
             epoch: task.life.epoch,
             lease_ms: millis(self.options.timers.lease),
             timeout_ms: task.spec.timeout.map(millis),
+            started_at: task.life.started_at,
+            version: Some(task.version),
             task_token: Some(self.options.tokens.mint(task.id, task.life.epoch)),
         }
     }
@@ -148,6 +150,12 @@ impl Core {
             deadline: task.life.deadline,
             created_at: spec.created_at,
             max_attempts: task.life.max_attempts,
+            replays: task.life.replays,
+            not_before: task.life.not_before,
+            ready_at: task.life.ready_at,
+            progress: task.progress.clone(),
+            error: task.error.clone(),
+            usage: task.usage.clone(),
             grant,
         }
     }

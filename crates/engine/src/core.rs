@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::grace::Waiting;
 use crate::options::Options;
 use crate::registry::Registry;
+use crate::waits::Waits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -29,6 +30,8 @@ pub(crate) struct Core {
     pub(crate) alerts: Alerts,
     /// Permits of submissions.
     pub(crate) submissions: Semaphore,
+    /// Who waits for tasks to end.
+    pub(crate) waits: Waits,
     /// No new work is accepted or handed out.
     pub(crate) draining: AtomicBool,
     pub(crate) lag: Lag,
@@ -77,6 +80,7 @@ impl Core {
             graces,
             alerts: Alerts::new(options.alerts.clone()),
             submissions: Semaphore::new(options.submissions),
+            waits: Waits::new(options.waiters),
             store,
             broker,
             options,

@@ -137,6 +137,7 @@ fn started(task: &Task, who: &Who, now: warrener_model::Timestamp) -> Change {
     Change::from(Op::Move(Box::new(Move {
         task: task.id,
         version: task.version - 1,
+        lease_seq: task.life.lease_seq - 1,
         life: task.life.clone(),
         event: Some(NewEvent {
             at: now,

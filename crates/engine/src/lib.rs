@@ -32,6 +32,7 @@ mod submissions;
 mod sweep;
 mod timers;
 mod transition;
+mod waits;
 pub use alert::Alert;
 pub mod agent;
 pub mod supervise;

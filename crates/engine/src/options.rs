@@ -1,7 +1,7 @@
 //! What the engine can be told: timers (protocol.md section 7), policies, retention, lanes, kinds.
 
 use crate::alert::AlertSink;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use warrener_model::Class;
@@ -137,12 +137,17 @@ pub struct Options {
     pub auto_requeue: Option<AutoRequeue>,
     /// JSON Schemas of inputs, checked at submit.
     pub schemas: BTreeMap<Kind, Arc<jsonschema::Validator>>,
+    /// Kinds whose tasks may open children by their own token.
+    pub may_spawn: BTreeSet<Kind>,
     /// Where alerts go, beside the stream.
     pub alerts: Option<Arc<dyn AlertSink>>,
     /// Makes the tokens of running programs.
     pub tokens: crate::token::TaskTokens,
     /// Submissions being worked on at once; more are refused as overloaded.
     pub submissions: usize,
+    /// Callers that wait for tasks to end, at up to 100 tasks each (more tasks count as more callers); more are refused
+    /// as overloaded.
+    pub waiters: usize,
 }
 
 impl Default for Options {
@@ -154,9 +159,11 @@ impl Default for Options {
             retention: Retention::default(),
             auto_requeue: None,
             schemas: BTreeMap::new(),
+            may_spawn: BTreeSet::new(),
             alerts: None,
             tokens: crate::token::TaskTokens::default(),
             submissions: 1_024,
+            waiters: 4_096,
         }
     }
 }

@@ -22,7 +22,9 @@ mod act;
 mod agents;
 mod dead;
 mod lanes;
+mod own;
 mod query;
+mod spawn;
 mod submit;
 mod wait;
 
@@ -31,6 +33,7 @@ pub use act::Cancelled;
 pub use dead::{Requeue, Requeued, Which};
 pub use lanes::LaneView;
 pub use query::{Books, Page};
+pub use spawn::Spawner;
 pub use submit::{BatchError, Submitted};
 
 /// Graces waiting at once: one a running task at most.
@@ -146,18 +149,6 @@ impl Orchestrator {
             broker,
             draining: self.core.is_draining(),
         }
-    }
-
-    /// The rights of a task token, if this server made it and its attempt still runs.
-    pub async fn task_right(&self, token: &str) -> Result<Option<crate::token::TaskRight>> {
-        let Some(right) = self.core.options.tokens.read(token) else {
-            return Ok(None);
-        };
-        let task = self.core.store.tasks(&[right.task]).await?.pop().flatten();
-        let runs = task.is_some_and(|task| {
-            task.life.epoch == right.epoch && task.life.state == warrener_model::State::Running
-        });
-        Ok(runs.then_some(right))
     }
 
     fn view(&self, task: Task) -> View {

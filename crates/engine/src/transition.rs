@@ -23,7 +23,7 @@ const TRIES: usize = 12;
 pub(crate) struct Intent {
     pub(crate) task: TaskId,
     pub(crate) event: Event,
-    /// Who causes it: `server`, `agent:NAME`, `user:NAME`, `rule:NAME`.
+    /// Who causes it: `server`, `agent:NAME`, `user:NAME`, `rule:NAME`, `task:ID`.
     pub(crate) actor: String,
     /// More for the row of history.
     pub(crate) detail: serde_json::Value,
@@ -236,6 +236,9 @@ impl Core {
                 Effect::Grant { .. } | Effect::Ask | Effect::Revoke { .. } => {}
             }
         }
+        if task.life.state.is_final() {
+            self.waits.ended(task.id);
+        }
         if task.life.due_at().is_some() {
             self.timer.notify_one();
         }
@@ -253,7 +256,7 @@ fn once_a_task(intents: &[Intent], open: Vec<usize>) -> (Vec<usize>, Vec<usize>)
 /// The change of one step, and the task after it. `task` is moved on, so that a later intent on it builds on this one.
 fn change(task: &mut Task, step: Step, intent: &Intent, now: Timestamp) -> (Change, Transition) {
     let before = task.life.state;
-    let version = task.version;
+    let (version, lease_seq) = (task.version, task.life.lease_seq);
     let agent: Option<AgentId> = step
         .life
         .lease
@@ -271,7 +274,7 @@ fn change(task: &mut Task, step: Step, intent: &Intent, now: Timestamp) -> (Chan
         detail: detail(&step, &intent.detail),
     });
     task.life = step.life;
-    task.version += 1;
+    task.version += u64::from(event.is_some());
     let mut ending = intent.ending.clone();
     if let Some(ending) = &mut ending {
         if let Some(error) = &mut ending.error {
@@ -288,6 +291,7 @@ fn change(task: &mut Task, step: Step, intent: &Intent, now: Timestamp) -> (Chan
     let change = Change::from(Op::Move(Box::new(Move {
         task: task.id,
         version,
+        lease_seq,
         life: task.life.clone(),
         event,
         ending,

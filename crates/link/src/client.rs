@@ -6,6 +6,7 @@
 //! the caller subscribes again; what an old connection delivered can no longer be settled.
 
 mod connection;
+mod refusal;
 mod split;
 mod target;
 mod thread;

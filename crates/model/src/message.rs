@@ -6,7 +6,7 @@ use crate::id::{ClaimId, TaskId};
 use crate::json::Json;
 use crate::life::RevokeReason;
 use crate::name::{AgentId, Kind, Lane};
-use crate::task::{Priority, Progress, Usage};
+use crate::task::{Priority, Progress, TaskError, Usage};
 use crate::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -149,6 +149,18 @@ messages! {
         created_at: Timestamp,
         /// Starts allowed in all.
         #[serde(default)] max_attempts: u32,
+        /// Retries by an operator or a rule.
+        #[serde(default)] replays: u32,
+        /// It was not to start before this.
+        #[serde(default, skip_serializing_if = "Option::is_none")] not_before: Option<Timestamp>,
+        /// When it became ready.
+        #[serde(default, skip_serializing_if = "Option::is_none")] ready_at: Option<Timestamp>,
+        /// How far a run before was that gave it back.
+        #[serde(default, skip_serializing_if = "Option::is_none")] progress: Option<Progress>,
+        /// The failure of the last attempt that failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")] error: Option<TaskError>,
+        /// What the attempt that ended last used.
+        #[serde(default, skip_serializing_if = "Option::is_none")] usage: Option<Usage>,
         /// The grant, where the delivery is the claim.
         #[serde(default, skip_serializing_if = "Option::is_none")] grant: Option<Granted>,
     }
@@ -181,6 +193,10 @@ messages! {
         lease_ms: u64,
         /// How long the attempt may run, in ms.
         timeout_ms: Option<u64>,
+        /// When the attempt started, by the store's clock.
+        #[serde(default, skip_serializing_if = "Option::is_none")] started_at: Option<Timestamp>,
+        /// The version of the task that this grant was read from.
+        #[serde(default, skip_serializing_if = "Option::is_none")] version: Option<u64>,
         /// What the run may show to the server as its own (contracts.md section 4).
         #[serde(default, skip_serializing_if = "Option::is_none")] task_token: Option<String>,
     }

@@ -163,6 +163,7 @@ pub struct Task {
     pub progress: Option<Progress>,
     /// What the attempt that ended used.
     pub usage: Option<Usage>,
-    /// Grows with every change of the row: the compare-and-set of every transition.
+    /// How many rows of history it has: grows by one with every transition, and with nothing else. Renewals count in
+    /// `life.lease_seq`, and progress is no transition, so what a client read stays current while the task just runs.
     pub version: u64,
 }

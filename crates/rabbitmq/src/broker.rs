@@ -1,195 +1,22 @@
 //! The port, on two connections. What is here checks who may do what, turns addresses into names, and waits.
 
-use crate::amqp::{BODY_BYTES_MAX, Channel, Fault, Greeting, Kind, Letter, Target};
-use crate::consumer::{Held, Reading, Undertaker};
-use crate::names::Names;
-use crate::owner;
-use crate::publisher::Pulse;
-use crate::sessions::{Consume, Ground, Publish, declare};
-use crate::settings::{Role, Settings};
-use crate::supervisor::{BROKER, Line, Supervisor, error};
+use crate::amqp::{BODY_BYTES_MAX, Channel, Fault, Kind, Letter};
+use crate::consumer::{Reading, Undertaker};
+use crate::handle::{CAPABILITIES, RabbitBroker};
+use crate::sessions::declare;
+use crate::settings::Role;
+use crate::supervisor::error;
 use crate::topology;
 use async_trait::async_trait;
-use std::collections::HashSet;
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-use tokio::runtime::Handle;
-use tokio::sync::watch;
-use tokio::time::timeout;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use std::sync::PoisonError;
 use warrener_backend::broker::{
     Address, Broker, Capabilities, Depth, Health, Outgoing, Receipt, Subscribe, Subscription,
 };
 use warrener_backend::error::{Error, Result};
 use warrener_model::agent::Who;
-use warrener_model::id::StoreId;
-
-/// RabbitMQ; a cheap handle. It ends with the last handle, or with [`RabbitBroker::close`].
-#[derive(Clone)]
-pub struct RabbitBroker {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    ground: Arc<Ground>,
-    publishing: watch::Receiver<Line<Publish>>,
-    consuming: watch::Receiver<Line<Consume>>,
-    /// Control queues that were ours on an earlier connection, which the broker may not have missed yet.
-    controls: Mutex<HashSet<String>>,
-    held: Held,
-    runtime: Handle,
-    stop: CancellationToken,
-    _last: DropGuard,
-}
-
-/// What a [`RabbitBroker`] can do, always.
-pub const CAPABILITIES: Capabilities = Capabilities {
-    durable: true,
-    direct: false,
-    wills: false,
-    topics: true,
-    counts: false,
-    reasons: false,
-};
 
 impl RabbitBroker {
-    /// Begins to connect, and goes on doing so; comes back at once. See [`RabbitBroker::ready`].
-    ///
-    /// # Errors
-    /// `Invalid` for settings that cannot work, `Unavailable` when the system gives no thread.
-    pub fn connect(settings: Settings) -> Result<RabbitBroker> {
-        let settings = Arc::new(settings);
-        let ground = Arc::new(Ground {
-            target: Target::read(&settings)?,
-            names: Names::new(&settings.namespace),
-            pulse: Arc::new(Pulse::default()),
-            ensured: Mutex::default(),
-            claimed: Mutex::default(),
-            settings,
-        });
-        let stop = CancellationToken::new();
-        let not_yet = "not connected yet";
-        let (publish, publishing) = watch::channel(Line::Away(not_yet.into()));
-        let (consume, consuming) = watch::channel(Line::Away(not_yet.into()));
-        let supervisors = (
-            supervisor(&ground, "publish", publish, &stop),
-            supervisor(&ground, "consume", consume, &stop),
-        );
-        let runtime = thread(supervisors)?;
-        let shared = Shared {
-            ground,
-            publishing,
-            consuming,
-            controls: Mutex::default(),
-            held: Held::default(),
-            runtime,
-            _last: stop.clone().drop_guard(),
-            stop,
-        };
-        Ok(RabbitBroker {
-            shared: Arc::new(shared),
-        })
-    }
-
-    /// Waits until it can be worked with.
-    ///
-    /// # Errors
-    /// Why it cannot within the time: `NotAllowed`, `Invalid` (drift), `Taken`, `Unavailable`.
-    pub async fn ready(&self, within: Duration) -> Result<()> {
-        let mut publishing = self.shared.publishing.clone();
-        let mut consuming = self.shared.consuming.clone();
-        let both = async {
-            let _ = publishing
-                .wait_for(|line| matches!(line, Line::Up(_)))
-                .await;
-            let _ = consuming.wait_for(|line| matches!(line, Line::Up(_))).await;
-        };
-        // Whatever the wait came to, the lines say how it is now.
-        let _ = timeout(within, both).await;
-        self.publishing()?;
-        self.consuming()?;
-        Ok(())
-    }
-
-    /// Claims the namespace for a store, for as long as this handle lives; before anything else a server does. See
-    /// `owner`.
-    ///
-    /// # Errors
-    /// `Taken` with the names of both stores, `NotAllowed` for agents, `Unavailable`.
-    pub async fn claim_ownership(&self, store: StoreId) -> Result<()> {
-        self.servers_only("claim the namespace")?;
-        let ground = self.shared.ground.clone();
-        let claiming = async move {
-            owner::claim(&ground.settings, &ground.target, store).await?;
-            *ground
-                .claimed
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = Some(store);
-            Ok(())
-        };
-        let ended = |_| Err(Error::unavailable(BROKER, "it was closed"));
-        self.shared
-            .runtime
-            .spawn(claiming)
-            .await
-            .unwrap_or_else(ended)
-    }
-
-    /// Product and version, such as `RabbitMQ 3.10.8`, from the handshake.
-    ///
-    /// # Errors
-    /// `Unavailable`.
-    pub async fn version(&self) -> Result<String> {
-        let ground = self.shared.ground.clone();
-        let asking = async move {
-            crate::amqp::greet(&ground.target, ground.settings.connect_deadline).await
-        };
-        match self.shared.runtime.spawn(asking).await {
-            Ok(Ok(Greeting { product, version })) => Ok(format!("{product} {version}")),
-            Ok(Err(fault)) => Err(error("the greeting", fault)),
-            Err(_) => Err(Error::unavailable(BROKER, "it was closed")),
-        }
-    }
-
-    /// Ends both connections for all handles, after what was said before. Waits no longer than an answer may take.
-    pub async fn close(&self) {
-        self.shared.stop.cancel();
-        let mut publishing = self.shared.publishing.clone();
-        let mut consuming = self.shared.consuming.clone();
-        // The senders go when their supervisors have said goodbye.
-        let gone = async {
-            while publishing.changed().await.is_ok() {}
-            while consuming.changed().await.is_ok() {}
-        };
-        let _ = timeout(self.settings().answer_deadline * 2, gone).await;
-    }
-
-    pub(crate) fn ground(&self) -> &Arc<Ground> {
-        &self.shared.ground
-    }
-
-    pub(crate) fn runtime(&self) -> &Handle {
-        &self.shared.runtime
-    }
-
-    fn settings(&self) -> &Settings {
-        &self.shared.ground.settings
-    }
-
-    fn names(&self) -> &Names {
-        &self.shared.ground.names
-    }
-
-    pub(crate) fn publishing(&self) -> Result<Arc<Publish>> {
-        self.shared.publishing.borrow().up()
-    }
-
-    pub(crate) fn consuming(&self) -> Result<Arc<Consume>> {
-        self.shared.consuming.borrow().up()
-    }
-
-    fn servers_only(&self, what: &str) -> Result<()> {
+    pub(crate) fn servers_only(&self, what: &str) -> Result<()> {
         match &self.settings().role {
             Role::Server => Ok(()),
             Role::Agent(who) => Err(Error::NotAllowed(format!(
@@ -289,46 +116,6 @@ impl RabbitBroker {
         }
         error(&address, fault)
     }
-}
-
-fn supervisor<S>(
-    ground: &Arc<Ground>,
-    purpose: &'static str,
-    line: watch::Sender<Line<S>>,
-    stop: &CancellationToken,
-) -> Supervisor<S>
-where
-    S: crate::supervisor::Session<Ground = Arc<Ground>>,
-{
-    Supervisor {
-        target: ground.target.clone(),
-        settings: ground.settings.clone(),
-        purpose,
-        ground: ground.clone(),
-        line,
-        stop: stop.clone(),
-    }
-}
-
-/// A thread with a runtime of its own: a program that keeps its runtime busy still answers the broker's heartbeats.
-fn thread(supervisors: (Supervisor<Publish>, Supervisor<Consume>)) -> Result<Handle> {
-    let unavailable = |error: std::io::Error| Error::unavailable(BROKER, error);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .map_err(unavailable)?;
-    let handle = runtime.handle().clone();
-    std::thread::Builder::new()
-        .name("warrener-rabbit".into())
-        .spawn(move || {
-            let (publish, consume) = supervisors;
-            runtime.block_on(async { tokio::join!(publish.run(), consume.run()) });
-            // Looking up a name cannot be interrupted; nobody need wait for it.
-            runtime.shutdown_background();
-        })
-        .map_err(unavailable)?;
-    Ok(handle)
 }
 
 #[async_trait]
@@ -452,15 +239,5 @@ impl Broker for RabbitBroker {
             ));
         }
         Health::Up
-    }
-}
-
-impl fmt::Debug for RabbitBroker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RabbitBroker")
-            .field("target", &self.ground().target)
-            .field("publishing", &*self.shared.publishing.borrow())
-            .field("consuming", &*self.shared.consuming.borrow())
-            .finish_non_exhaustive()
     }
 }

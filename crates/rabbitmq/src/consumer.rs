@@ -56,8 +56,11 @@ impl Held {
     }
 }
 
+/// What a copy for the dead letters is made of.
+type Kept = Option<Box<(Envelope, Bytes)>>;
+
 enum Command {
-    Settle(u64, Verdict, Option<(Envelope, Bytes)>),
+    Settle(u64, Verdict, Kept),
     /// The copy of a rejected message is where it should be, or nowhere.
     Buried(u64, bool),
     End,
@@ -145,14 +148,17 @@ impl Reading {
             Read::Unreadable(why) => {
                 warn!(from = %self.from, why, "a message that cannot be read");
                 let verdict = Verdict::Reject(why);
-                self.settle(back, tag, verdict, Some((envelope, body)));
+                self.settle(back, tag, verdict, Some(Box::new((envelope, body))));
                 return 0;
             }
         };
         let Some(commands) = back.upgrade() else {
             return 0;
         };
-        let kept = self.undertaker.is_some().then_some((envelope, body));
+        let kept = self
+            .undertaker
+            .is_some()
+            .then(|| Box::new((envelope, body)));
         let way = Way {
             commands,
             tag,
@@ -193,7 +199,7 @@ impl Reading {
         back: &mpsc::WeakUnboundedSender<Command>,
         tag: u64,
         verdict: Verdict,
-        kept: Option<(Envelope, Bytes)>,
+        kept: Kept,
     ) {
         match verdict {
             Verdict::Ack => self.channel.ack(tag),
@@ -203,7 +209,8 @@ impl Reading {
                 self.channel.ack(tag);
             }
             Verdict::Reject(reason) => match (&self.undertaker, kept) {
-                (Some(undertaker), Some((envelope, body))) => {
+                (Some(undertaker), Some(kept)) => {
+                    let (envelope, body) = *kept;
                     let reason = format!("{reason} (from {})", self.from);
                     let burial = undertaker.clone().bury(envelope, body, reason);
                     let back = back.clone();
@@ -252,7 +259,7 @@ impl Undertaker {
 struct Way {
     commands: mpsc::UnboundedSender<Command>,
     tag: u64,
-    kept: Option<(Envelope, Bytes)>,
+    kept: Kept,
 }
 
 impl Settle for Way {

@@ -12,8 +12,10 @@
 
 mod amqp;
 mod broker;
+pub mod check;
 mod confirms;
 mod consumer;
+mod handle;
 mod names;
 mod owner;
 mod publisher;
@@ -23,6 +25,6 @@ mod settings;
 mod supervisor;
 mod topology;
 
-pub use broker::{CAPABILITIES, RabbitBroker};
+pub use handle::{CAPABILITIES, RabbitBroker};
 pub use settings::{Limits, Role, Settings};
 pub use topology::{Drift, VERSION};

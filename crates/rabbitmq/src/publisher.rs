@@ -170,7 +170,7 @@ impl Task {
             match self.wait().await {
                 Woken::Job(Some(job)) => self.accept(job),
                 Woken::Job(None) => return,
-                Woken::Heard(lane, Ok(decided)) => self.decided(lane, decided),
+                Woken::Heard(_, Ok(decided)) => self.decided(decided),
                 Woken::Heard(lane, Err(fault)) => self.lane_ended(lane, &fault),
                 Woken::Deadline => self.expire(),
                 Woken::Life => {}
@@ -256,14 +256,13 @@ impl Task {
         }
     }
 
-    fn decided(&mut self, lane: usize, decided: Vec<(Place, Receipt)>) {
+    fn decided(&mut self, decided: Vec<(Place, Receipt)>) {
         for (place, receipt) in decided {
             if matches!(receipt, Receipt::Confirmed) {
                 self.pulse.felt();
             }
             self.answer(place, receipt);
         }
-        debug!(lane, waiting = self.batches.len(), "confirms");
     }
 
     fn answer(&mut self, Place(number, n): Place, receipt: Receipt) {

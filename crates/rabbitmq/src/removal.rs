@@ -1,6 +1,6 @@
 //! Takes a namespace away again, for those that were only made for a while: the demo's.
 
-use crate::broker::RabbitBroker;
+use crate::handle::RabbitBroker;
 use crate::supervisor::error;
 use crate::topology::Part;
 use warrener_backend::error::Result;
@@ -23,7 +23,10 @@ impl RabbitBroker {
             }
             .map_err(wrong)?;
         }
-        channel.delete_queue(&ground.names.owner()).await.map_err(wrong)?;
+        channel
+            .delete_queue(&ground.names.owner())
+            .await
+            .map_err(wrong)?;
         channel.close().await;
         Ok(())
     }

@@ -62,13 +62,14 @@ async fn living(store: Arc<SqliteStore>) -> Vec<Duration> {
     )
     .await;
     one.version += 1;
-    one.life.lease_seq += 1;
-    let mut renewal = to(&one, one.life.clone(), EventKind::Started, None);
+    let mut life = one.life.clone();
+    life.lease_seq += 1;
+    let mut renewal = to(&one, life.clone(), EventKind::Started, None);
     if let Op::Move(renewal) = &mut renewal {
         renewal.event = None;
     }
     timed(&store, renewal, times).await;
-    one.version += 1;
+    one.life = life;
     let over: Event = outcome(&one, Ending::Succeeded);
     let life = after(&one.life, &over, 2).life;
     let ending = warrener_backend::store::Ending {

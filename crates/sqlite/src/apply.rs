@@ -3,7 +3,7 @@
 //! An operation that is refused leaves its change half done; [`change`] takes it back by a savepoint. An SQL error is
 //! not handled here: the writer gives up the whole transaction.
 
-use crate::row::{INSERT, UPDATE, json, life_values, task_values};
+use crate::row::{INSERT, UPDATE, int, json, life_values, task_values};
 use crate::{log, tally};
 use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
@@ -21,6 +21,8 @@ pub(crate) struct Gathered {
     pub(crate) newest: u64,
     /// How the counts change; written once, before the commit.
     pub(crate) tally: tally::Delta,
+    /// Tasks that it accepted; written with the counts.
+    pub(crate) accepted: u64,
 }
 
 /// Why a change stopped: refused by what is stored, or an error of the database.
@@ -43,7 +45,7 @@ pub(crate) fn change(
 ) -> rusqlite::Result<Committed> {
     // A single operation checks before it writes, so there is nothing to take back.
     let guarded = change.ops.len() > 1;
-    let mark = (guarded, gathered.newest, gathered.tally.mark());
+    let mark = (gathered.newest, gathered.tally.mark(), gathered.accepted);
     if guarded {
         run(db, "SAVEPOINT change")?;
     }
@@ -59,8 +61,9 @@ pub(crate) fn change(
                 run(db, "ROLLBACK TO change")?;
                 run(db, "RELEASE change")?;
             }
-            gathered.newest = mark.1;
-            gathered.tally.back_to(mark.2);
+            gathered.newest = mark.0;
+            gathered.tally.back_to(mark.1);
+            gathered.accepted = mark.2;
             Ok(why)
         }
         Err(Stop::Failed(error)) => Err(error),
@@ -134,6 +137,7 @@ fn accept(
     let spec = &op.task.spec;
     let place = (spec.lane.as_str(), op.task.life.state, spec.kind.as_str());
     gathered.tally.add(place, 1);
+    gathered.accepted += 1;
     Ok(Accepted {
         task: op.task.id,
         existing: false,
@@ -199,9 +203,11 @@ fn rest(db: &Connection, n: i64, op: &Accept) -> rusqlite::Result<()> {
 }
 
 fn transition(db: &Connection, op: &Move, gathered: &mut Gathered) -> Result<(), Stop> {
-    let mut statement =
-        db.prepare_cached("SELECT n, lane, state, kind FROM task WHERE id = ?1 AND version = ?2")?;
-    let mut rows = statement.query(params![op.task.as_bytes(), op.version.cast_signed()])?;
+    let mut statement = db.prepare_cached(
+        "SELECT n, lane, state, kind FROM task WHERE id = ?1 AND version = ?2 AND lease_seq = ?3",
+    )?;
+    let (version, lease_seq) = (op.version.cast_signed(), op.lease_seq.cast_signed());
+    let mut rows = statement.query(params![op.task.as_bytes(), version, lease_seq])?;
     let Some(found) = rows.next()? else {
         return Err(Stop::Refused(Committed::Conflict));
     };
@@ -215,7 +221,8 @@ fn transition(db: &Connection, op: &Move, gathered: &mut Gathered) -> Result<(),
     }
     // The read must end before its row is written.
     drop(rows);
-    let mut values = life_values(&op.life);
+    let mut values = vec![int(i64::from(op.event.is_some()))];
+    values.extend(life_values(&op.life));
     values.push(ToSqlOutput::Owned(Value::Integer(n)));
     db.prepare_cached(&UPDATE)?
         .execute(params_from_iter(values))?;

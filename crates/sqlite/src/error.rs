@@ -51,6 +51,11 @@ pub(crate) fn closed() -> Error {
     Error::unavailable(WHAT, "it is closed")
 }
 
+/// More of these wait than it makes sense to keep waiting.
+pub(crate) fn crowded(what: &str) -> Error {
+    Error::Overloaded(format!("{WHAT} ({what})"))
+}
+
 /// The thread that should have answered did not.
 pub(crate) fn unanswered(reason: impl ToString) -> Error {
     Error::unavailable(WHAT, reason)

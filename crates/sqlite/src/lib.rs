@@ -2,17 +2,18 @@
 //!
 //! `commit` hands changes to the writer thread (`writer.rs`), which does all that wait in one transaction and answers
 //! when it is on the disk (WAL, `synchronous = FULL`). Reads run on connections of their own (`readers.rs`) and never
-//! wait for writes. One process owns the folder; a second one is refused. SQLite blocks, so this crate lives on
+//! wait for writes, nor lookups for lists. One process owns the folder; a second one is refused. SQLite blocks, so this crate lives on
 //! threads: a `commit` must be awaited on a tokio runtime, and with a paused tokio clock timers may fire meanwhile.
 
 mod writer;
 use writer::{Commit, Request, Writer};
 mod apply;
+mod ledger;
 mod log;
 mod purge;
 mod readers;
 mod tally;
-use readers::Readers;
+use readers::{Reach, Readers};
 mod cells;
 mod error;
 mod filter;
@@ -46,6 +47,11 @@ const FILE: &str = "store.db";
 /// Callers that wait for the writer; more wait for a place.
 const WAITING: usize = 1_024;
 
+/// Readers of a lane, unless said: on one core a slow list still must not hold up the next one.
+const FEWEST: usize = 2;
+/// More than these share one disk and one memory bus anyway.
+const MOST: usize = 8;
+
 /// What tells the store the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
@@ -54,7 +60,7 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub struct Options {
     /// The folder; made if it is not there. It belongs to one process at a time.
     pub dir: PathBuf,
-    /// Connections that read; at least one.
+    /// Connections for lookups, and as many again for lists; at least one.
     pub readers: usize,
     /// How long to wait for a foreign program (`sqlite3`, a backup) that holds the database.
     pub busy: Duration,
@@ -63,11 +69,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// The store in this folder, with two readers and the time of the system.
+    /// The store in this folder, with readers for the cores of this machine and the time of the system.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Options {
             dir: dir.into(),
-            readers: 2,
+            readers: std::thread::available_parallelism()
+                .map_or(FEWEST, usize::from)
+                .clamp(FEWEST, MOST),
             busy: Duration::from_secs(30),
             clock: Arc::new(os::clock),
         }
@@ -89,7 +97,7 @@ pub struct SqliteStore {
     dir: PathBuf,
     id: StoreId,
     requests: mpsc::Sender<Request>,
-    readers: Arc<Readers>,
+    readers: Readers,
     changed: watch::Receiver<Cursor>,
     clock: Clock,
     /// The system's clock, made to run forward.
@@ -118,9 +126,12 @@ impl SqliteStore {
         let now = (options.clock)();
         let (db, id) = schema::writer(&file, options.busy, now)?;
         let newest = schema::newest(&db).map_err(|e| reading(&e))?;
-        let connections = (0..options.readers.max(1))
-            .map(|_| schema::reader(&file, options.busy))
-            .collect::<Result<Vec<_>>>()?;
+        let lane = || {
+            let each = 0..options.readers.max(1);
+            each.map(|_| schema::reader(&file, options.busy))
+                .collect::<Result<Vec<_>>>()
+        };
+        let (points, scans) = (lane()?, lane()?);
         let (writer, changed) = Writer::new(db, owner, newest);
         let (requests, received) = mpsc::channel(WAITING);
         std::thread::Builder::new()
@@ -131,7 +142,7 @@ impl SqliteStore {
             dir: options.dir,
             id,
             requests,
-            readers: Readers::new(connections),
+            readers: Readers::new(points, scans),
             changed,
             clock: options.clock,
             pace: Mutex::new(Pace::new(now, Instant::now())),
@@ -177,13 +188,17 @@ impl Store for SqliteStore {
         self.open_still()?;
         let ids = ids.to_vec();
         self.readers
-            .read(move |db| read::tasks(db, &ids).map_err(|e| reading(&e)))
+            .read(Reach::Point, move |db| {
+                read::tasks(db, &ids).map_err(|e| reading(&e))
+            })
             .await
     }
 
     async fn query(&self, query: Query) -> Result<Rows> {
         self.open_still()?;
-        self.readers.read(move |db| read::query(db, &query)).await
+        let reach = read::reach(&query);
+        let work = move |db: &rusqlite::Connection| read::query(db, &query);
+        self.readers.read(reach, work).await
     }
 
     async fn events(
@@ -194,7 +209,9 @@ impl Store for SqliteStore {
     ) -> Result<Vec<TaskEvent>> {
         self.open_still()?;
         self.readers
-            .read(move |db| read::events(db, after, task, limit).map_err(|e| reading(&e)))
+            .read(Reach::Point, move |db| {
+                read::events(db, after, task, limit).map_err(|e| reading(&e))
+            })
             .await
     }
 

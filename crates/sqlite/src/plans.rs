@@ -1,6 +1,6 @@
 //! Every question that is asked all the time finds its index: a schema or a query that loses it fails here.
 
-use crate::{list, purge, read, schema, totals};
+use crate::{ledger, list, purge, read, schema, totals};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use std::time::Duration;
@@ -46,6 +46,7 @@ fn questions_of_every_second_use_their_index() {
         (read::EVENTS, "SEARCH e USING INTEGER PRIMARY KEY (rowid>?)"),
         (read::EVENTS_OF, "event_task (task=? AND n>?)"),
         (totals::COUNTS, "task_oldest (lane=?)"),
+        (ledger::FOUND, "SCAN task USING COVERING INDEX task_state"),
     ]);
 }
 
@@ -79,6 +80,10 @@ fn pages_are_read_in_the_order_of_an_index() {
             (
                 &run("lane:a", SortKey::Created, descending),
                 "task_lane (lane=? AND",
+            ),
+            (
+                &run("kind:a", SortKey::Created, descending),
+                "task_kind (kind=? AND",
             ),
             (
                 &run("text:x", SortKey::Created, descending),

@@ -1,6 +1,6 @@
 //! Forgetting old tasks, a few at a time, so that nobody waits long behind it.
 
-use crate::tally;
+use crate::{ledger, tally};
 use rusqlite::{Connection, params};
 use warrener_backend::store::Purge;
 use warrener_model::State;
@@ -43,6 +43,7 @@ pub(crate) fn step(db: &Connection, purge: &Purge, limit: usize) -> rusqlite::Re
         }
     }
     counts.write(db)?;
+    ledger::purged(db, tasks)?;
     db.prepare_cached("DELETE FROM tally WHERE n = 0")?
         .execute([])?;
     let keys = db

@@ -2,8 +2,9 @@
 
 use crate::cells::Cells;
 use crate::error::reading;
+use crate::readers::Reach;
 use crate::row::{self, Part, by_number};
-use crate::{list, totals};
+use crate::{ledger, list, totals};
 use rusqlite::{Connection, Params, Row, params};
 use warrener_backend::query::{HeldLease, LogRow};
 use warrener_backend::store::{LaneSettings, LogChunk};
@@ -37,6 +38,25 @@ pub(crate) const EVENTS_OF: &str = "SELECT e.n, t.id, e.at, e.kind, e.state, e.a
                          FROM task t CROSS JOIN event e ON e.task = t.n \
                          WHERE t.id = ?3 AND e.n > ?1 ORDER BY e.n LIMIT ?2";
 
+/// How far a question may have to look.
+pub(crate) fn reach(query: &Query) -> Reach {
+    match query {
+        Query::List(_) | Query::CountWhere { .. } | Query::DeadGroups { .. } | Query::Ledger => {
+            Reach::Scan
+        }
+        Query::Ready { .. }
+        | Query::Held
+        | Query::Due { .. }
+        | Query::NextDue
+        | Query::OfferedBefore { .. }
+        | Query::Logs { .. }
+        | Query::Agents
+        | Query::Lanes
+        | Query::Counts
+        | Query::ReadyKinds { .. } => Reach::Point,
+    }
+}
+
 /// Answers a question.
 pub(crate) fn query(db: &Connection, query: &Query) -> Result<Rows> {
     match query {
@@ -47,6 +67,7 @@ pub(crate) fn query(db: &Connection, query: &Query) -> Result<Rows> {
         Query::DeadGroups { filter, now, limit } => {
             totals::dead_groups(db, filter, *now, *limit).map(Rows::DeadGroups)
         }
+        Query::Ledger => ledger::read(db).map(Rows::Ledger).map_err(|e| reading(&e)),
         other => plain(db, other).map_err(|e| reading(&e)),
     }
 }
@@ -115,8 +136,8 @@ fn plain(db: &Connection, query: &Query) -> rusqlite::Result<Rows> {
             })?;
             Rows::ReadyKinds(kinds)
         }
-        Query::List(_) | Query::CountWhere { .. } | Query::DeadGroups { .. } => {
-            unreachable!("questions with a filter are answered by query()")
+        Query::List(_) | Query::CountWhere { .. } | Query::DeadGroups { .. } | Query::Ledger => {
+            unreachable!("scans are answered by query()")
         }
     })
 }

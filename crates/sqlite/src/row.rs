@@ -56,9 +56,9 @@ pub(crate) static INSERT: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Writes a life, `due_at` and the next version to the task `n` (the last parameter).
+/// Adds to the version (the first parameter), writes a life and `due_at` to the task `n` (the last one).
 pub(crate) static UPDATE: LazyLock<String> = LazyLock::new(|| {
-    let mut sql = String::from("UPDATE task SET version = version + 1");
+    let mut sql = String::from("UPDATE task SET version = version + ?");
     for column in LIFE.iter().chain(&["due_at"]) {
         let _ = write!(sql, ", {column} = ?");
     }
@@ -180,7 +180,8 @@ pub(crate) fn json(value: &impl serde::Serialize) -> String {
 
 const NULL: ToSqlOutput<'static> = ToSqlOutput::Owned(Value::Null);
 
-fn int(value: i64) -> ToSqlOutput<'static> {
+/// A number, for a statement.
+pub(crate) fn int(value: i64) -> ToSqlOutput<'static> {
     ToSqlOutput::Owned(Value::Integer(value))
 }
 

@@ -10,7 +10,11 @@ use warrener_model::Timestamp;
 use warrener_model::id::StoreId;
 
 /// Each brings the schema from the version of its place to the next one.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_first.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/0001_first.sql"),
+    include_str!("../migrations/0002_ledger.sql"),
+    include_str!("../migrations/0003_kind.sql"),
+];
 /// "Wrnr": tells our files from those of other programs.
 const APPLICATION: i32 = 0x5772_6e72;
 /// Before this, two connections to one file could damage it at a WAL reset.

@@ -9,6 +9,7 @@
 
 use crate::apply::{self, Gathered};
 use crate::error::{unanswered, writing};
+use crate::ledger;
 use crate::os::Owner;
 use crate::purge::{self, Purged};
 use rusqlite::Connection;
@@ -158,6 +159,7 @@ impl Writer {
             apply::run(db, "BEGIN IMMEDIATE")?;
             let done = work(db, &mut gathered)?;
             gathered.tally.write(db)?;
+            ledger::accepted(db, gathered.accepted)?;
             apply::run(db, "COMMIT")?;
             Ok(done)
         }));

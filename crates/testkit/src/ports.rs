@@ -12,7 +12,7 @@ const BLOCK: u16 = 8;
 #[derive(Debug)]
 pub(crate) struct Ports {
     lock: u16,
-    _lock: TcpListener,
+    _held: TcpListener,
 }
 
 impl Ports {
@@ -66,7 +66,7 @@ fn block(first: u16) -> Option<Ports> {
         .all(|port| bind(port).is_some())
         .then_some(Ports {
             lock: first,
-            _lock: lock,
+            _held: lock,
         })
 }
 

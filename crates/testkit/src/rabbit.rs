@@ -8,6 +8,8 @@
 //! Calls block: they are few and short, but for the starts. Whatever cannot be done is a panic that says
 //! what and where; there is nobody in a test who could do better.
 
+mod certificates;
+mod cluster;
 mod door;
 mod folder;
 mod ground;
@@ -16,7 +18,9 @@ mod node;
 mod options;
 mod vhost;
 
+pub use certificates::{Authority, Identity};
+pub use cluster::Cluster;
 pub use install::{Install, ROOT};
 pub use node::{Alarm, Node};
-pub use options::Options;
+pub use options::{Options, Tls};
 pub use vhost::Vhost;

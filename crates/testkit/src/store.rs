@@ -6,6 +6,7 @@
 pub mod accept;
 pub mod agents;
 pub mod batches;
+pub mod books;
 pub mod counts;
 pub mod dead;
 pub mod durable;
@@ -54,6 +55,7 @@ macro_rules! store_suite {
             moves::an_ending_replaces_the_one_before,
             moves::progress_counts_under_its_epoch_while_it_runs,
             moves::progress_makes_no_version_and_no_history,
+            moves::renewals_make_no_version_and_are_guarded_all_the_same,
             moves::a_retry_may_bring_another_input,
             moves::a_task_that_is_not_there_cannot_move,
             batches::a_change_happens_whole_or_not_at_all,
@@ -76,6 +78,7 @@ macro_rules! store_suite {
             events::whoever_watches_is_woken,
             lists::every_filter_means_what_the_model_says,
             lists::pages_are_a_cut_of_the_whole_in_every_order,
+            lists::pages_neither_skip_nor_repeat_while_tasks_come_and_go,
             lists::those_that_have_not_ended_come_last,
             lists::counting_stops_at_its_limit,
             lists::a_list_without_bodies_has_none,
@@ -85,6 +88,8 @@ macro_rules! store_suite {
             logs::one_piece_over_the_limit_keeps_both_its_ends,
             logs::letters_are_never_cut,
             logs::log_of_nobody_is_dropped,
+            books::what_is_accepted_is_counted_once_and_for_good,
+            books::what_is_forgotten_is_counted_apart,
             counts::counts_are_exact_after_many_moves,
             counts::the_oldest_ready_task_of_a_lane_is_known,
             counts::kinds_that_are_ready_are_counted,
@@ -124,6 +129,7 @@ mod tests {
             ("accept", include_str!("store/accept.rs")),
             ("agents", include_str!("store/agents.rs")),
             ("batches", include_str!("store/batches.rs")),
+            ("books", include_str!("store/books.rs")),
             ("counts", include_str!("store/counts.rs")),
             ("dead", include_str!("store/dead.rs")),
             ("durable", include_str!("store/durable.rs")),

@@ -1,4 +1,5 @@
 //! The proxy before a plain server that echoes.
+#![allow(clippy::unwrap_used, reason = "a test that fails here says enough")]
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;

@@ -7,7 +7,7 @@ use crate::data_dir::{Announced, DataDir};
 use crate::link_end::LinkEnd;
 use crate::rabbit::{self, Owned};
 use crate::tls;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -106,6 +106,7 @@ impl ServerSetup {
                 times: rule.times,
             }),
             schemas: schemas(config)?,
+            may_spawn: spawners(config),
             alerts: crate::alert::sink(config.alert.as_ref()),
             ..Options::default()
         };
@@ -174,6 +175,12 @@ fn schemas(config: &Config) -> Result<BTreeMap<Kind, Arc<jsonschema::Validator>>
         schemas.insert(kind.clone(), Arc::new(validator));
     }
     Ok(schemas)
+}
+
+/// The kinds whose tasks may open children.
+fn spawners(config: &Config) -> BTreeSet<Kind> {
+    let kinds = config.kinds.iter().filter(|(_, kind)| kind.may_spawn);
+    kinds.map(|(name, _)| name.clone()).collect()
 }
 
 fn schema(file: &Path) -> Result<jsonschema::Validator, String> {

@@ -114,7 +114,7 @@ async fn act(
     team.stop().await;
     let (ids, summary) = result?;
     let left = team.left();
-    report::print(output, &orchestrator, &ids, &summary, &left).await
+    report::print(output, &orchestrator, ids.len(), &summary, &left).await
 }
 
 /// The plot.

@@ -23,7 +23,7 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "warrener",
         &[
-            "model", "backend", "sqlite", "link", "engine", "api", "server",
+            "model", "backend", "sqlite", "link", "rabbitmq", "engine", "api", "server",
         ],
     ),
     ("testkit", &["model", "backend"]),
@@ -35,7 +35,7 @@ const LINES_MAX: usize = 400;
 /// Files that may be longer: path, lines allowed, reason.
 const LONGER: &[(&str, usize, &str)] = &[(
     "crates/model/src/message.rs",
-    430,
+    440,
     "a table: one struct for each type of message",
 )];
 

@@ -1,8 +1,8 @@
 //! The result of a run: what a program wrote to stdout, read by the rules of contracts.md section 4.
 
 use super::heard::Ear;
-use serde_json::{Value, json};
-use warrener_model::limits;
+use serde_json::json;
+use warrener_model::{Json, limits};
 
 /// Collects stdout up to a bound; what is over it is read and dropped, so that the program can end.
 #[derive(Debug)]
@@ -23,14 +23,14 @@ impl Output {
     }
 
     /// The result, or `None` if it is over the bound, as written or as JSON.
-    pub(super) fn into_value(self) -> Option<Value> {
+    pub(super) fn into_json(self) -> Option<Json> {
         if self.over {
             return None;
         }
-        let value = read(&String::from_utf8_lossy(&self.kept));
+        let json = read(&String::from_utf8_lossy(&self.kept));
         // Text that is all quotes doubles as JSON, and it is as JSON that results travel.
-        let size = serde_json::to_vec(&value).map_or(usize::MAX, |json| json.len());
-        (size <= self.limit.saturating_add(WRAPPING)).then_some(value)
+        let size = json.as_str().len();
+        (size <= self.limit.saturating_add(WRAPPING)).then_some(json)
     }
 }
 
@@ -45,34 +45,29 @@ impl Ear for Output {
 /// What `{"text":""}` adds to the text that was written.
 const WRAPPING: usize = 11;
 
-fn read(text: &str) -> Value {
-    let whole = parse(text).filter(|value| value.is_object() || value.is_array());
+fn read(text: &str) -> Json {
     let last = || {
         let line = text.lines().rev().find(|line| !line.trim().is_empty())?;
-        parse(line).filter(Value::is_object)
+        parse(line, &['{'])
     };
+    let whole = parse(text, &['{', '[']);
     whole.or_else(last).unwrap_or_else(|| {
         // One line end belongs to the line, as for the shell's $(…).
         let text = text
             .strip_suffix('\n')
             .map_or(text, |it| it.strip_suffix('\r').unwrap_or(it));
-        json!({ "text": text })
+        Json::of(&json!({ "text": text })).unwrap_or_default()
     })
 }
 
-fn parse(text: &str) -> Option<Value> {
-    let value: Value = serde_json::from_str(text).ok()?;
-    (depth(&value) <= limits::JSON_DEPTH).then_some(value)
-}
-
-/// How deep a value is nested; the parser's own bound (128) keeps this recursion short.
-fn depth(value: &Value) -> usize {
-    let inner = match value {
-        Value::Array(items) => items.iter().map(depth).max(),
-        Value::Object(fields) => fields.values().map(depth).max(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return 0,
-    };
-    1 + inner.unwrap_or(0)
+/// The text as it was written, on one line: numbers of any size keep their digits, since nobody here reads them.
+fn parse(text: &str, begins: &[char]) -> Option<Json> {
+    let text = text.trim_ascii();
+    if !text.starts_with(begins) {
+        return None;
+    }
+    let json = Json::parse(text.to_owned()).ok()?;
+    (json.depth() <= limits::JSON_DEPTH).then(|| json.compact())
 }
 
 #[cfg(test)]
@@ -99,9 +94,23 @@ mod tests {
             (&deep(100_000), json!({"text": deep(100_000)})),
         ];
         for (text, expected) in table {
-            assert_eq!(read(text), expected, "{:?}", &text[..text.len().min(80)]);
+            assert_eq!(
+                read(text).value(),
+                expected,
+                "{:?}",
+                &text[..text.len().min(80)]
+            );
         }
-        assert!(read(&deep(64)).is_array());
+        assert_eq!(read(&deep(64)).as_str(), deep(64));
+    }
+
+    #[test]
+    fn numbers_keep_their_digits_and_fields_their_order() {
+        let one = r#"{"n":123456789012345678901234567890,"x":1e400,"a":-0.10}"#;
+        assert_eq!(read(&format!("log\n{one}\n")).as_str(), one);
+        let lines =
+            "{\n  \"n\": 123456789012345678901234567890,\n  \"x\": 1e400, \"a\": -0.10\n}\n";
+        assert_eq!(read(lines).as_str(), one);
     }
 
     #[test]
@@ -109,7 +118,7 @@ mod tests {
         let of = |bytes: &[u8]| {
             let mut output = Output::new(10);
             bytes.chunks(3).for_each(|piece| output.push(piece));
-            output.into_value()
+            output.into_json().map(|json| json.value())
         };
         assert_eq!(of(b"0123456789"), Some(json!({"text": "0123456789"})));
         assert_eq!(of(b"0123456789a"), None);

@@ -48,8 +48,8 @@ pub(super) fn ended(program: &Program, status: Option<ExitStatus>, mut heard: He
     if let Some(class) = class {
         return failed(class, message, detail);
     }
-    match heard.output.into_value() {
-        Some(value) => Ended::Succeeded(value),
+    match heard.output.into_json() {
+        Some(json) => Ended::Succeeded(json),
         None => {
             let limit = program.output_limit;
             failed(

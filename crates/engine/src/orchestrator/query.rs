@@ -17,15 +17,20 @@ pub struct Page {
     pub next: Option<(i64, TaskId)>,
 }
 
-/// How the tasks that were accepted ended, or where they are: read from the store.
+/// How the tasks that were accepted ended, or where they are. What was accepted and purged is counted by the commits that
+/// did it, and states from the rows themselves, so `lost` can be seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Books {
-    /// All that are in the store.
+    /// All that were ever accepted.
     pub accepted: u64,
+    /// Those that ended and were purged since.
+    pub purged: u64,
     /// By state.
     pub states: BTreeMap<State, u64>,
     /// Not final.
     pub open: u64,
+    /// Accepted, not purged, and in no state.
+    pub lost: u64,
 }
 
 impl Books {
@@ -111,14 +116,15 @@ impl Orchestrator {
     /// # Errors
     /// `Backend`.
     pub async fn books(&self) -> Result<Books> {
-        let mut books = Books::default();
-        for count in self.core.store.counts().await? {
-            books.accepted += count.count;
-            *books.states.entry(count.state).or_default() += count.count;
-            if !count.state.is_final() {
-                books.open += count.count;
-            }
-        }
-        Ok(books)
+        let ledger = self.core.store.ledger().await?;
+        let found: u64 = ledger.found.iter().map(|(_, count)| count).sum();
+        let open = ledger.found.iter().filter(|(state, _)| !state.is_final());
+        Ok(Books {
+            accepted: ledger.accepted,
+            purged: ledger.purged,
+            open: open.map(|(_, count)| count).sum(),
+            lost: ledger.accepted.saturating_sub(ledger.purged + found),
+            states: ledger.found.into_iter().collect(),
+        })
     }
 }

@@ -1,12 +1,13 @@
-//! Waits for tasks to end; woken by commits, never by polling alone.
+//! Waits for tasks to end; woken by the commits that end them, and reading only what has ended.
 
 use super::{Orchestrator, View};
 use crate::error::{Error, Result};
+use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::Instant;
 use warrener_model::{TaskId, limits};
 
-/// Reads at least this often while waiting, in case a wake-up was lost.
+/// Reads all that is waited for at least this often: another server may have ended it, or a wake-up may have been lost.
 const LOOK: Duration = Duration::from_secs(5);
 
 impl Orchestrator {
@@ -14,7 +15,8 @@ impl Orchestrator {
     /// ended, and the ids of those that have not.
     ///
     /// # Errors
-    /// `NotFound` for an id that is none, `TooLarge` for more than a batch of ids, `Backend`.
+    /// `NotFound` for an id that is none, `TooLarge` for more than a batch of ids, `Overloaded` when too many wait,
+    /// `Backend`.
     pub async fn wait(
         &self,
         ids: &[TaskId],
@@ -28,30 +30,31 @@ impl Orchestrator {
             )));
         }
         let until = Instant::now() + within.min(limits::WAIT);
-        let mut changed = self.changed();
+        let waiter = self.core.waits.enter(ids).ok_or(Error::Overloaded)?;
         let mut done: Vec<View> = vec![];
         let mut pending: Vec<TaskId> = ids.to_vec();
+        let mut look = pending.clone();
         loop {
-            changed.mark_unchanged();
-            let rows = self.core.store.tasks(&pending).await?;
-            let mut open = vec![];
-            for (id, row) in pending.iter().zip(rows) {
+            let rows = self.core.store.tasks(&look).await?;
+            let mut over = HashSet::new();
+            for (id, row) in look.iter().zip(rows) {
                 let task = row.ok_or(Error::no_task(*id))?;
                 if task.life.state.is_final() {
                     done.push(self.view(task));
-                } else {
-                    open.push(*id);
+                    over.insert(*id);
                 }
             }
-            pending = open;
+            pending.retain(|id| !over.contains(id));
             let enough = pending.is_empty() || (any && !done.is_empty());
             let left = until.saturating_duration_since(Instant::now());
             if enough || left.is_zero() {
                 return Ok((done, pending));
             }
             tokio::select! {
-                _ = changed.changed() => {}
-                () = tokio::time::sleep(left.min(LOOK)) => {}
+                ended = waiter.ended() => {
+                    look = pending.iter().filter(|id| ended.contains(id)).copied().collect();
+                }
+                () = tokio::time::sleep(left.min(LOOK)) => look.clone_from(&pending),
             }
         }
     }

@@ -5,6 +5,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use warrener_engine::command::{Ended, Signal, run as run_command};
+use warrener_model::Json;
 
 #[tokio::test]
 async fn the_log_is_heard_while_the_program_runs() {
@@ -27,7 +28,7 @@ async fn the_log_is_heard_while_the_program_runs() {
     assert_eq!(
         (ended, &*text),
         (
-            Ended::Succeeded(json!({"text": ""})),
+            Ended::Succeeded(Json::of(&json!({"text": ""})).unwrap()),
             "first\nbar 10%\rno end"
         )
     );
@@ -110,5 +111,5 @@ async fn without_a_receiver_the_program_runs_on() {
     let (tell, told) = mpsc::channel(1);
     drop(told);
     let ended = run_command(&program, start(), tell, CancellationToken::new()).await;
-    assert_eq!(ended, Ended::Succeeded(json!({"a": 1})));
+    assert_eq!(ended, Ended::Succeeded(Json::of(&json!({"a": 1})).unwrap()));
 }

@@ -95,6 +95,8 @@ pub(crate) fn start_with_timeout(ms: u64) -> Start {
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) ended: Ended,
+    /// Of a success, read.
+    value: Option<Value>,
     pub(crate) signals: Vec<Signal>,
 }
 
@@ -111,7 +113,7 @@ impl Ran {
     #[track_caller]
     pub(crate) fn output(&self) -> &Value {
         match &self.ended {
-            Ended::Succeeded(value) => value,
+            Ended::Succeeded(_) => self.value.as_ref().unwrap(),
             other => panic!("{other:?}"),
         }
     }
@@ -144,7 +146,15 @@ pub(crate) async fn run_until(program: &Program, start: Start, stop: Cancellatio
         signals
     };
     let (ended, signals) = tokio::join!(command::run(program, start, tell, stop), listen);
-    Ran { ended, signals }
+    let value = match &ended {
+        Ended::Succeeded(output) => Some(output.value()),
+        Ended::Failed { .. } | Ended::Stopped => None,
+    };
+    Ran {
+        ended,
+        value,
+        signals,
+    }
 }
 
 /// Waits for something that is sure to happen; a test that waits in vain fails.

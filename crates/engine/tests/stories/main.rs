@@ -16,4 +16,6 @@ mod leases;
 mod restart;
 mod retry;
 mod submit;
+mod token;
+mod waits;
 mod work;

@@ -29,6 +29,26 @@ async fn the_same_key_and_request_make_one_task_and_another_request_is_refused()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn numbers_of_any_size_are_part_of_what_makes_a_request_the_same() {
+    let world = World::new(Mode::Direct).await;
+    let submit = |input: &str| {
+        let submission = read(&format!(r#"{{"kind":"work","input":{input}}}"#));
+        let key = Some("k".into());
+        world.orchestrator.submit(submission, key, "user:test")
+    };
+    let one = r#"{"n": 123456789012345678901234567890, "x": 1e400}"#;
+    let first = submit(one).await.unwrap();
+    assert_eq!(first.view.task.spec.input.as_str(), one);
+    assert!(submit(one).await.unwrap().existing);
+    let read = world.orchestrator.task(first.view.task.id).await.unwrap();
+    assert_eq!(read.task.spec.input.as_str(), one);
+    for other in [one.replace("890,", "891,"), one.replace("400", "401")] {
+        let error = submit(&other).await.unwrap_err();
+        assert!(matches!(error, Error::KeyTaken(_)), "{other}: {error:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_accepted_whole_or_not_at_all() {
     let world = World::new(Mode::Direct).await;
     let good = |n: u32| read(&format!(r#"{{"kind":"work","idempotency_key":"k{n}"}}"#));

@@ -1,6 +1,7 @@
 //! The thread of a link: one supervisor that makes connections for ever, each disposable.
 
 use super::connection::{Command, Heard, Run, run};
+use super::refusal::sentence;
 use super::target::Target;
 use super::{Connection, LinkOptions};
 use crate::frame::{Frame, SocketError, config, frames};
@@ -202,11 +203,7 @@ fn no_link(error: WsError) -> NoLink {
     match error {
         WsError::Http(response) => {
             let status = response.status();
-            let text = response.body().as_deref().unwrap_or_default();
-            let text = String::from_utf8_lossy(text);
-            let text: String = text.trim().chars().take(300).collect();
-            let reason = format!("the server answered {status} {text}");
-            let reason = reason.trim_end().to_owned();
+            let reason = sentence(status, response.body().as_deref().unwrap_or_default());
             match status.as_u16() {
                 400 => NoLink::Never(Connection::Unusable { reason }),
                 401 | 403 => NoLink::Never(Connection::Refused { reason }),

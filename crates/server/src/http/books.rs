@@ -17,5 +17,5 @@ use warrener_api::books::Books;
 pub(crate) async fn get(State(app): State<App>, params: Params) -> Answer<Json<Books>> {
     params.only(&[])?;
     let books = app.orchestrator.books().await?;
-    Ok(Json(Books::of(books.accepted, books.states)))
+    Ok(Json(Books::of(books.accepted, books.purged, books.states)))
 }

@@ -137,6 +137,7 @@ fn parked(server: &Server, why: Parked) -> String {
         let change = Op::Move(Box::new(Move {
             task,
             version: row.version,
+            lease_seq: life.lease_seq,
             life,
             event: None,
             ending: None,

@@ -235,4 +235,5 @@ fn the_books_close() {
         (&json!(2), &json!(1), &json!(1))
     );
     assert_eq!((&books["open"], &books["lost"]), (&json!(1), &json!(0)));
+    assert_eq!(books["purged"], 0);
 }

@@ -25,6 +25,24 @@ fn a_task_is_waited_for_and_shown_as_it_is_when_the_time_is_over() {
 }
 
 #[test]
+fn more_waiters_than_there_is_room_for_are_told_when_to_come_back() {
+    let server = Server::with(|_, engine| engine.waiters = 0);
+    let id = server.submit(json!({"kind": "nobody"}));
+    let path = format!("/api/v1/tasks/{id}");
+    for reply in [
+        server.get(&format!("{path}?wait=30s")),
+        server.post(
+            "/api/v1/tasks/wait",
+            json!({"ids": [id], "wait_ms": 30_000}),
+        ),
+    ] {
+        reply.problem(503, "overloaded");
+        assert_eq!(reply.headers["retry-after"], "1");
+    }
+    assert_eq!(server.get(&path).ok()["final"], false);
+}
+
+#[test]
 fn several_are_waited_for_in_the_order_asked() {
     let server = Server::start();
     server.worker("ann");

@@ -30,9 +30,13 @@ impl Door {
 
     /// What the expressions came to, as Erlang writes it.
     pub(crate) fn eval(&self, expressions: &str) -> io::Result<String> {
+        self.eval_within(PATIENCE, expressions)
+    }
+
+    pub(crate) fn eval_within(&self, patience: Duration, expressions: &str) -> io::Result<String> {
         let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, self.port).into();
-        let mut socket = TcpStream::connect_timeout(&address, PATIENCE)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
+        let mut socket = TcpStream::connect_timeout(&address, patience)?;
+        socket.set_read_timeout(Some(patience))?;
         let question = format!("{} {expressions}", self.token);
         let length = u32::try_from(question.len()).map_err(io::Error::other)?;
         socket.write_all(&[&length.to_be_bytes(), question.as_bytes()].concat())?;

@@ -3,14 +3,15 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::ports::Ports;
 
+use super::certificates::Authority;
 use super::door::Door;
 use super::install::Install;
-use super::options::Options;
+use super::options::{Options, Tls};
 
 /// One node's folder, already written.
 #[derive(Debug)]
@@ -20,30 +21,46 @@ pub(crate) struct Folder {
     inside: PathBuf,
 }
 
-impl Folder {
-    pub(crate) fn write(
-        path: PathBuf,
-        install: &Install,
-        ports: &Ports,
-        door: &Door,
-        options: &Options,
-    ) -> io::Result<Folder> {
+/// What a node's files are made from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draft<'a> {
+    pub(crate) install: &'a Install,
+    pub(crate) ports: &'a Ports,
+    pub(crate) door: &'a Door,
+    pub(crate) options: &'a Options,
+    pub(crate) authority: Option<&'a Authority>,
+}
+
+impl Draft<'_> {
+    pub(crate) fn write(&self, path: PathBuf) -> io::Result<Folder> {
         for part in ["home", "log", "data"] {
             fs::create_dir_all(path.join(part))?;
         }
+        let inside = self.install.inside(&path);
         let file = |name: &str, text: &str| fs::write(path.join(name), text);
+        let mut plugins = self.options.plugins.clone();
+        let mut config = config(self.ports, self.options);
+        if let Some(authority) = self.authority {
+            let server = authority.server();
+            file("ca.pem", &authority.certificate())?;
+            file("server.pem", &server.certificate)?;
+            file("server.key", &server.key)?;
+            config += &tls(&inside, self.ports, self.options.tls);
+            plugins.push("rabbitmq_auth_mechanism_ssl");
+        }
         file("env.conf", "")?;
-        file("rabbitmq.conf", &config(ports, options))?;
-        file("advanced.config", &advanced(options))?;
-        file("plugins", &format!("[{}].\n", options.plugins.join(",")))?;
-        file("door.erl", &door.script())?;
+        file("rabbitmq.conf", &config)?;
+        file("advanced.config", &advanced(self.options))?;
+        file("plugins", &format!("[{}].\n", plugins.join(",")))?;
+        file("door.erl", &self.door.script())?;
         let cookie = path.join("home/.erlang.cookie");
         fs::write(&cookie, "WARRENERTEST")?;
         fs::set_permissions(&cookie, fs::Permissions::from_mode(0o400))?;
-        let inside = install.inside(&path);
         Ok(Folder { path, inside })
     }
+}
 
+impl Folder {
     /// Lines a broker left about itself, the last ones.
     pub(crate) fn last_words(&self) -> String {
         ["out", "log/rabbit.log"]
@@ -114,6 +131,27 @@ fn config(ports: &Ports, options: &Options) -> String {
         lines.push(format!("prometheus.tcp.port = {}", ports.prometheus()));
     }
     lines.push(options.config.clone());
+    lines.join("\n") + "\n"
+}
+
+fn tls(folder: &Path, ports: &Ports, tls: Tls) -> String {
+    let at = |name: &str| folder.join(name).display().to_string();
+    let mut lines = vec![
+        format!("listeners.ssl.1 = 127.0.0.1:{}", ports.amqps()),
+        format!("ssl_options.cacertfile = {}", at("ca.pem")),
+        format!("ssl_options.certfile = {}", at("server.pem")),
+        format!("ssl_options.keyfile = {}", at("server.key")),
+    ];
+    if tls == Tls::Mutual {
+        let more = [
+            "ssl_options.verify = verify_peer",
+            "ssl_options.fail_if_no_peer_cert = true",
+            "auth_mechanisms.1 = EXTERNAL",
+            "auth_mechanisms.2 = PLAIN",
+            "ssl_cert_login_from = common_name",
+        ];
+        lines.extend(more.map(str::to_owned));
+    }
     lines.join("\n") + "\n"
 }
 

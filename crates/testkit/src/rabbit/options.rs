@@ -9,10 +9,23 @@ pub struct Options {
     pub plugins: Vec<&'static str>,
     /// How long a consumer may hold a message; how often channels look is set to a part of it.
     pub consumer_timeout: Option<Duration>,
+    /// Whether it listens for TLS as well.
+    pub tls: Tls,
     /// More lines of `rabbitmq.conf`, as the version at hand knows them.
     pub config: String,
     /// What a start may take before it counts as failed.
     pub patience: Duration,
+}
+
+/// TLS beside plain AMQP, with certificates made for the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// None.
+    Off,
+    /// The server shows a certificate.
+    Server,
+    /// Clients show one too, and may log in by its common name.
+    Mutual,
 }
 
 impl Options {
@@ -31,6 +44,7 @@ impl Default for Options {
         Options {
             plugins: Vec::new(),
             consumer_timeout: None,
+            tls: Tls::Off,
             config: String::new(),
             patience: Duration::from_secs(180),
         }

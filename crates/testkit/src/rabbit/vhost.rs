@@ -32,6 +32,29 @@ impl<'a> Vhost<'a> {
         self.node.url_of(&self.name)
     }
 
+    /// Where clients connect by TLS, to log in by their certificates; see [`super::Tls::Mutual`].
+    #[must_use]
+    pub fn url_external(&self) -> String {
+        let url = self.node.url_tls(&self.name);
+        url.replace("guest:guest@", "") + "?auth_mechanism=external"
+    }
+
+    /// A new user with this password, who may configure, write and read what these patterns match; nothing else.
+    /// An empty password logs nobody in but by a certificate. The user ends with the node.
+    ///
+    /// # Panics
+    /// If the user is there already.
+    #[track_caller]
+    pub fn user(&self, name: &str, password: &str, may: [&str; 3]) {
+        let vhost = &self.name;
+        let [configure, write, read] = may.map(|pattern| format!("<<{pattern:?}>>"));
+        self.node.eval(&format!(
+            r#"ok = rabbit_auth_backend_internal:add_user(<<"{name}">>, <<{password:?}>>, <<"test">>),
+            ok = rabbit_auth_backend_internal:set_permissions(
+                <<"{name}">>, <<"{vhost}">>, {configure}, {write}, {read}, <<"test">>)."#
+        ));
+    }
+
     /// The node it is on.
     #[must_use]
     pub fn node(&self) -> &'a Node {

@@ -21,6 +21,7 @@ pub async fn history_of_a_task_is_as_it_was_written<H: Harness>(h: H) {
     let op = Move {
         task: one.id,
         version: 1,
+        lease_seq: 0,
         life,
         event: Some(row.clone()),
         ending: None,

@@ -250,6 +250,49 @@ pub async fn pages_are_a_cut_of_the_whole_in_every_order<H: Harness>(h: H) {
     }
 }
 
+/// Whoever turns the pages sees each task that was there all the while once, whatever is accepted and ends meanwhile.
+pub async fn pages_neither_skip_nor_repeat_while_tasks_come_and_go<H: Harness>(h: H) {
+    let store = h.open().await;
+    for (sort, descending) in [
+        (SortKey::Created, false),
+        (SortKey::Created, true),
+        (SortKey::Priority, false),
+        (SortKey::Priority, true),
+    ] {
+        // Times and priorities of newcomers fall before, between and after those that are there.
+        let stay = crowd(3, 200);
+        submit(&*store, &stay).await;
+        let writer = {
+            let store = store.clone();
+            tokio::spawn(async move {
+                for seed in 0..40 {
+                    submit(&*store, &crowd(100 + seed, 5)).await;
+                }
+            })
+        };
+        let mut page = list(&Filter::default(), sort, descending);
+        page.limit = 7;
+        let (mut seen, mut last) = (vec![], None);
+        loop {
+            let found = store.list(page.clone()).await.expect("a page");
+            for task in &found {
+                let place = page.place(task);
+                let follows = last.is_none_or(|last| (last < place) != descending && last != place);
+                assert!(follows, "{sort:?}, descending: {descending}");
+                last = Some(place);
+                seen.push(task.id);
+            }
+            let Some(task) = found.last() else { break };
+            page.after = Some(page.place(task));
+        }
+        writer.await.expect("a writer");
+        for task in &stay {
+            let times = seen.iter().filter(|id| **id == task.id).count();
+            assert_eq!(times, 1, "{sort:?}, descending: {descending}");
+        }
+    }
+}
+
 /// In both directions.
 pub async fn those_that_have_not_ended_come_last<H: Harness>(h: H) {
     let store = h.open().await;

@@ -148,6 +148,7 @@ pub fn to(task: &Task, life: Life, kind: EventKind, ending: Option<Ending>) -> O
     Op::Move(Box::new(Move {
         task: task.id,
         version: task.version,
+        lease_seq: task.life.lease_seq,
         life,
         event: Some(event),
         ending,

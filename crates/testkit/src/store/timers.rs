@@ -81,6 +81,7 @@ pub async fn what_runs_is_held<H: Harness>(h: H) {
     let renewal = Move {
         task: two.id,
         version: run.version,
+        lease_seq: run.life.lease_seq,
         life,
         event: None,
         ending: None,

@@ -4,13 +4,13 @@ use crate::error::CliError;
 use crate::output::Output;
 use serde_json::Value;
 use warrener_engine::Orchestrator;
-use warrener_model::{State, TaskId};
+use warrener_model::State;
 
 /// Prints both; says whether the books balance and nothing is left over.
 pub(super) async fn print(
     output: &Output,
     orchestrator: &Orchestrator,
-    accepted: &[TaskId],
+    accepted: usize,
     summary: &Value,
     processes: &[u32],
 ) -> Result<bool, CliError> {
@@ -30,11 +30,6 @@ pub(super) async fn print(
         output.line(&format!("  broken: {} in {}", text("link"), text("in")))?;
     }
     let books = orchestrator.books().await.map_err(super::internal)?;
-    // Lost is what was accepted and is not in the books: asked for one by one.
-    let mut lost = 0;
-    for id in accepted {
-        lost += u32::from(orchestrator.task(*id).await.is_err());
-    }
     let finals = [
         State::Succeeded,
         State::Failed,
@@ -48,20 +43,20 @@ pub(super) async fn print(
         .map(|state| format!("{state} {}", books.of(*state)))
         .collect();
     output.line("")?;
-    let total = accepted.len() as u64;
     let parts = parts.join(" + ");
     output.line(&format!(
-        "books: accepted {total} = {parts} + open {}",
-        books.open
+        "books: accepted {} = {parts} + open {}",
+        books.accepted, books.open
     ))?;
     output.line(&format!(
-        "open {}, lost {lost}, processes left {}",
+        "open {}, lost {}, processes left {}",
         books.open,
+        books.lost,
         processes.len()
     ))?;
-    Ok(sum == total
-        && books.accepted == total
+    Ok(books.accepted == accepted as u64
+        && sum + books.purged == books.accepted
         && books.open == 0
-        && lost == 0
+        && books.lost == 0
         && processes.is_empty())
 }

@@ -56,6 +56,7 @@ mod process;
 mod program_end;
 mod program_in;
 mod program_out;
+mod program_token;
 mod stage;
 mod stopping;
 mod tls;

@@ -44,6 +44,24 @@ fn stdout_is_the_result_whole_or_its_last_line_or_as_text() {
 }
 
 #[test]
+fn numbers_of_inputs_and_results_keep_every_digit() {
+    const NUMBERS: &str = r#"{"n":123456789012345678901234567890,"x":1e400,"d":0.10}"#;
+    let place = Place::new();
+    let _server = place.server();
+    let http = place.http();
+    let _agent = place.agent("ann", "", &format!("echo working; echo '{NUMBERS}'"));
+    let submit = ["task", "submit", "--kind", "work", "--input", NUMBERS, "-q"];
+    let id = place.call(&submit).fine().trim().to_owned();
+    place.call(&["task", "wait", &id]).fine();
+    let bare = |text: String| -> String { text.split_whitespace().collect() };
+    assert_eq!(bare(place.call(&["task", "result", &id]).fine()), NUMBERS);
+    let task = bare(place.call(&["task", "get", &id, "-o", "json"]).fine());
+    assert!(task.contains(&format!("\"input\":{NUMBERS}")), "{task}");
+    assert!(task.contains(&format!("\"output\":{NUMBERS}")), "{task}");
+    assert_eq!(http.times(&id, "succeeded"), 1);
+}
+
+#[test]
 fn what_is_not_utf_8_harms_nobody() {
     let place = Place::with("[retry.network]\nretries = 0");
     place.write("out.sh", r"printf 'a\377b'");

@@ -38,6 +38,8 @@ mod program_end;
 mod program_in;
 #[path = "../e2e/program_out.rs"]
 mod program_out;
+#[path = "../e2e/program_token.rs"]
+mod program_token;
 #[path = "../e2e/stopping.rs"]
 mod stopping;
 #[path = "../e2e/up.rs"]

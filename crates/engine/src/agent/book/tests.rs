@@ -34,6 +34,12 @@ fn offer(grant: Option<Granted>) -> Offer {
         deadline: None,
         created_at: Timestamp::default(),
         max_attempts: 25,
+        replays: 0,
+        not_before: None,
+        ready_at: None,
+        progress: None,
+        error: None,
+        usage: None,
         grant,
     }
 }
@@ -47,6 +53,8 @@ fn grant() -> Granted {
         epoch: 1,
         lease_ms: 45_000,
         timeout_ms: None,
+        started_at: None,
+        version: None,
         task_token: None,
     }
 }

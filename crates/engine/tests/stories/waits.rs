@@ -1,0 +1,87 @@
+//! Waiting: whoever waits is woken by the end it waits for and reads nothing else; there is a bound.
+
+use crate::harness::{Mode, World};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use warrener_backend::fault::{FaultyStore, Plan, point};
+use warrener_backend::{MemoryBroker, Store};
+use warrener_engine::supervise::Scope;
+use warrener_engine::{Error, Options, Orchestrator};
+use warrener_model::{Submission, TaskId};
+use warrener_sqlite::SqliteStore;
+
+const LONG: Duration = Duration::from_secs(60);
+
+async fn submit(orchestrator: &Orchestrator) -> TaskId {
+    let request = Submission {
+        kind: "work".into(),
+        ..Submission::default()
+    };
+    let done = orchestrator.submit(request, None, "user:test").await;
+    done.unwrap().view.task.id
+}
+
+#[tokio::test]
+async fn commits_of_others_cost_a_waiter_no_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(warrener_sqlite::Options::new(folder.path())).unwrap();
+    let plan = Plan::seeded(1);
+    let store: Arc<dyn Store> = Arc::new(FaultyStore::new(Arc::new(store), plan.clone()));
+    let stop = CancellationToken::new();
+    let mut scope = Scope::new(&stop);
+    let broker = Arc::new(MemoryBroker::default());
+    let orchestrator = Orchestrator::start(store, broker, Options::default(), &mut scope).await;
+    let orchestrator = orchestrator.unwrap();
+    let engine = tokio::spawn(scope.run(LONG));
+
+    let waited = [submit(&orchestrator).await, submit(&orchestrator).await];
+    let first_look = plan.calls(point::TASKS) + 1;
+    let handle = orchestrator.clone();
+    let waiter = tokio::spawn(async move { handle.wait(&waited, false, LONG).await });
+    while plan.calls(point::TASKS) < first_look {
+        tokio::task::yield_now().await;
+    }
+    let others = 100;
+    for _ in 0..others {
+        let id = submit(&orchestrator).await;
+        orchestrator.cancel(id, "", "user:test").await.unwrap();
+    }
+    // Each cancel reads its own task; the waiter may have had its regular look at a slow machine.
+    let reads = plan.calls(point::TASKS) - first_look;
+    assert!(
+        reads < 2 * others,
+        "{reads} reads for {others} tasks of others"
+    );
+    for id in waited {
+        orchestrator.cancel(id, "", "user:test").await.unwrap();
+    }
+    let (done, pending) = waiter.await.unwrap().unwrap();
+    assert_eq!((done.len(), pending.len()), (2, 0));
+    stop.cancel();
+    engine.await.unwrap();
+}
+
+#[tokio::test]
+async fn more_waiters_than_there_is_room_for_are_refused_until_one_goes() {
+    let world = World::with(Mode::Direct, |options| options.waiters = 2).await;
+    let id = submit(&world.orchestrator).await;
+    let ids = [id];
+    let mut waiters = [(); 2].map(|()| Box::pin(world.orchestrator.wait(&ids, false, LONG)));
+    for waiter in &mut waiters {
+        let once = poll_fn(|context| Poll::Ready(waiter.as_mut().poll(context))).await;
+        assert!(once.is_pending());
+    }
+    let refused = world.orchestrator.wait(&ids, false, LONG).await;
+    assert!(matches!(refused, Err(Error::Overloaded)), "{refused:?}");
+    let cancelled = world.orchestrator.cancel(id, "", "user:test").await;
+    cancelled.unwrap();
+    for waiter in waiters {
+        let (done, _) = waiter.await.unwrap();
+        assert_eq!(done.len(), 1);
+    }
+    let answer = world.orchestrator.wait(&[id], false, LONG).await;
+    assert_eq!(answer.unwrap().0.len(), 1);
+}
