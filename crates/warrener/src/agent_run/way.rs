@@ -24,7 +24,7 @@ pub(crate) enum Way {
         roots: Roots,
     },
     /// RabbitMQ.
-    Rabbit(rabbit::Way),
+    Rabbit(Box<rabbit::Way>),
 }
 
 /// A connection that is there, or being made.

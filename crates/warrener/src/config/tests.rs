@@ -250,6 +250,9 @@ fn values_are_checked_where_they_stand() {
         ("[retention]\nkeys = \"1d\"", "must be at least 7d"),
         ("[server]\ntls_cert = \"c\"", ":2:12: needs tls_key"),
         ("[server]\ntls_key = \"c\"", ":2:11: needs tls_cert"),
+        ("[broker]\ncert = \"c\"", ":2:8: needs key"),
+        ("[broker]\nkey = \"c\"", ":2:7: needs cert"),
+        ("[broker]\nheartbeat = \"soon\"", ":2:13:"),
         ("[server\n", ":1:"),
     ];
     for (file, part) in cases {

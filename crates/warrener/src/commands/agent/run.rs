@@ -87,7 +87,7 @@ fn way(globals: &Globals) -> Result<(Way, String), CliError> {
     if let Some(way) = rabbit::Way::of(config).filter(|_| !by_link) {
         // Nobody need tell such an agent where the server is; its programs hear it if somebody did.
         return Ok((
-            Way::Rabbit(way),
+            Way::Rabbit(Box::new(way)),
             connect::known(config)?.unwrap_or_default(),
         ));
     }
