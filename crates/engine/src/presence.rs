@@ -156,6 +156,7 @@ async fn hello(core: &Arc<Core>, hello: Hello) -> Result<()> {
             &who,
             &message::Drain {
                 deadline: None,
+                within_ms: None,
                 reason,
                 stay: true,
             },

@@ -279,8 +279,10 @@ messages! {
     }
     /// Server to agent: finish what you have, take nothing new, leave.
     Drain "drain" {
-        /// Give back what runs after this.
+        /// Give back what runs after this, by the store's clock.
         deadline: Option<Timestamp>,
+        /// The same, as a span from now: clocks of two machines differ.
+        #[serde(default, skip_serializing_if = "Option::is_none")] within_ms: Option<u64>,
         /// In words.
         reason: String,
         /// Stay, with presence `draining`, instead of leaving.

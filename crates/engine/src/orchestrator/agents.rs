@@ -1,6 +1,7 @@
 //! Agents: who is there; drain, resume, stop.
 
 use super::Orchestrator;
+use crate::control::millis;
 use crate::error::{Error, Result};
 use crate::registry::AgentView;
 use std::time::Duration;
@@ -39,6 +40,7 @@ impl Orchestrator {
             id,
             &Drain {
                 deadline: None,
+                within_ms: None,
                 reason,
                 stay: true,
             },
@@ -76,6 +78,7 @@ impl Orchestrator {
                 id,
                 &Drain {
                     deadline,
+                    within_ms: Some(millis(within)),
                     reason,
                     stay: false,
                 },
