@@ -115,6 +115,11 @@ impl Orchestrator {
         self.core.refusals()
     }
 
+    /// Counts something that was refused before it came here: at the end of a link, by its class.
+    pub fn count_refusal(&self, what: &str, class: &str) {
+        self.core.refused(what, class);
+    }
+
     /// From now on nothing is accepted or handed out; what runs goes on.
     pub fn drain(&self) {
         self.core.draining.store(true, Ordering::Release);

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::Instant;
 use warrener_backend::query::HeldLease;
-use warrener_model::agent::{Agent, Card, Presence, Who};
+use warrener_model::agent::{Agent, Card, Presence, Role, Who};
 use warrener_model::life::Lease;
 use warrener_model::name::{Kind, Lane};
 use warrener_model::task::Task;
@@ -331,6 +331,12 @@ impl Registry {
             return Some("draining");
         }
         (live.holds.len() >= live.agent.card.slots as usize).then_some("no_slot")
+    }
+
+    /// What this agent said that it may do.
+    pub(crate) fn role(&self, id: &AgentId) -> Option<Role> {
+        let inner = self.lock();
+        inner.agents.get(id).map(|live| live.agent.card.role)
     }
 
     /// Everybody that is known.

@@ -5,12 +5,15 @@ use crate::failure::Class;
 use crate::id::{ClaimId, TaskId};
 use crate::json::Json;
 use crate::life::RevokeReason;
-use crate::name::{AgentId, Kind, Lane};
+use crate::name::{Kind, Lane};
 use crate::task::{Priority, Progress, Usage};
 use crate::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+mod named;
+pub use named::{Named, named};
 
 /// The version of all messages of this module; another one is rejected.
 pub const VERSION: u32 = 1;
@@ -371,17 +374,6 @@ pub struct Failure {
     /// The handler's wish for the next attempt, in ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
-}
-
-/// The agent that a message of this sort says it comes from; receivers compare it with the connection's.
-pub fn sender(bytes: &[u8]) -> Option<AgentId> {
-    #[derive(Deserialize)]
-    struct From {
-        agent_id: AgentId,
-    }
-    serde_json::from_slice::<From>(bytes)
-        .ok()
-        .map(|from| from.agent_id)
 }
 
 #[cfg(test)]

@@ -203,7 +203,7 @@ pub(crate) async fn start(setup: ServerSetup) -> Result<Running, Problem> {
         tls: tls.map(|tls| tls.config),
         logins: logins.clone(),
         behind_proxy: setup.server.behind_proxy,
-        link: Some(Arc::new(LinkEnd::new(broker))),
+        link: Some(Arc::new(LinkEnd::new(broker, orchestrator.clone()))),
         token,
         ..warrener_server::ServerOptions::default()
     };

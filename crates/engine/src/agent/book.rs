@@ -85,7 +85,10 @@ impl Book {
             // A second copy starts nothing.
             return self.granted(grant.clone(), now, clock);
         }
-        if grant.as_ref().is_some_and(|grant| self.is_taken_back(grant)) {
+        if grant
+            .as_ref()
+            .is_some_and(|grant| self.is_taken_back(grant))
+        {
             return Some(Order::Drop { claim });
         }
         let (phase, order) = match grant {

@@ -18,7 +18,7 @@ use warrener_backend::{Address, Broker, Delivery, Inbox, Message, Outgoing, Subs
 use warrener_model::agent::Who;
 use warrener_model::id::{MessageId, StoreId};
 use warrener_model::message::{self, Body, Bye, Hello, Offer};
-use warrener_model::{ClaimId, Timestamp};
+use warrener_model::{AgentId, ClaimId, Timestamp};
 
 mod orders;
 mod told;
@@ -36,6 +36,7 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     pub(super) broker: Arc<dyn Broker>,
+    agent: AgentId,
     store: Arc<Mutex<Option<StoreId>>>,
 }
 
@@ -52,6 +53,7 @@ impl Sender {
             id,
             kind: B::TYPE.into(),
             store,
+            sender: Some(self.agent.clone()),
             trace: None,
             body,
             reason: None,
@@ -121,6 +123,7 @@ pub(super) async fn run(
     };
     let sender = Sender {
         broker: broker.clone(),
+        agent: who.agent.clone(),
         store: Arc::default(),
     };
     let (outbox, letters) = mpsc::channel(OUTBOX);

@@ -26,6 +26,16 @@ pub(crate) enum Mode {
     Claim,
 }
 
+/// A memory broker's options that make it play one or the other.
+pub(crate) fn capabilities(mode: Mode) -> MemoryOptions {
+    let mut options = MemoryOptions::default();
+    options.capabilities = Capabilities {
+        direct: mode == Mode::Direct,
+        ..options.capabilities
+    };
+    options
+}
+
 pub(crate) const MODES: [Mode; 2] = [Mode::Direct, Mode::Claim];
 
 pub(crate) struct World {
@@ -46,13 +56,7 @@ impl World {
     }
 
     pub(crate) async fn with(mode: Mode, change: impl FnOnce(&mut Options)) -> Self {
-        let mut options = MemoryOptions::default();
-        let direct = mode == Mode::Direct;
-        options.capabilities = Capabilities {
-            direct,
-            ..options.capabilities
-        };
-        let broker = MemoryBroker::new(options);
+        let broker = MemoryBroker::new(capabilities(mode));
         let mut options = Options {
             timers: Timers::short(),
             ..Options::default()

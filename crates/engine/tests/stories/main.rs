@@ -6,8 +6,10 @@
     reason = "a story that fails at an unwrap says enough"
 )]
 
+mod desk;
 mod harness;
 
+mod agent;
 mod cancel;
 mod clock;
 mod dead;

@@ -232,7 +232,10 @@ fn t4_a_grant_that_its_revoke_overtook_does_not_start() {
     };
     let order = book.delivered(claim(), offer(Some(next)), false, now, CLOCK);
     let start = Some(Order::Start { claim: claim() });
-    assert_eq!(order, start, "the next grant of the same task is another one");
+    assert_eq!(
+        order, start,
+        "the next grant of the same task is another one"
+    );
 }
 
 #[test]
