@@ -17,6 +17,7 @@ mod lanes;
 mod leases;
 mod restart;
 mod retry;
+mod senders;
 mod submit;
 mod waits;
 mod work;
