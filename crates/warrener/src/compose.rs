@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use warrener_api::problem::Problem;
 use warrener_backend::{Broker, Error as BackendError, MemoryBroker, Store};
-use warrener_engine::options::{AutoRequeue, Retention};
+use warrener_engine::options::{AutoRequeue, Patience, Retention};
 use warrener_engine::supervise::{Scope, Stopped};
 use warrener_engine::token::TaskTokens;
 use warrener_engine::{Options, Orchestrator, Timers};
@@ -78,6 +78,7 @@ impl ServerSetup {
                 finished: config.retention.finished,
                 dead: config.dead.keep,
                 keys: config.retention.keys,
+                agents: config.retention.agents,
                 ..Retention::default()
             },
             auto_requeue: config.dead.auto_requeue.as_ref().map(|rule| AutoRequeue {
@@ -86,6 +87,11 @@ impl ServerSetup {
                 times: rule.times,
             }),
             schemas: schemas(config)?,
+            patience: Patience {
+                no_capable_agent: config.patience.no_capable_agent,
+                broker_blocked: config.patience.broker_blocked,
+                ..Patience::default()
+            },
             alerts: crate::alert::sink(config.alert.as_ref()),
             ..Options::default()
         };

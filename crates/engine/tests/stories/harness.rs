@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::broker::Capabilities;
+use warrener_backend::fault::{FaultyBroker, FaultyStore, Plan};
 use warrener_backend::memory::{MemoryBroker, MemoryOptions};
 use warrener_backend::{Broker, Store};
 use warrener_engine::orchestrator::View;
@@ -42,6 +43,8 @@ pub(crate) struct World {
     pub(crate) orchestrator: Orchestrator,
     pub(crate) broker: MemoryBroker,
     pub(crate) store: Arc<dyn Store>,
+    /// What the server's calls on its broker and its store meet.
+    pub(crate) faults: Plan,
     pub(crate) options: Options,
     /// How far the system's clock is from the truth, in ms: for stories of clocks that jump.
     pub(crate) skew: Arc<AtomicI64>,
@@ -76,8 +79,10 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(place).unwrap());
         let stop = CancellationToken::new();
         let mut scope = Scope::new(&stop);
-        let shared: Arc<dyn Broker> = Arc::new(broker.clone());
-        let orchestrator = Orchestrator::start(store.clone(), shared, options.clone(), &mut scope)
+        let faults = Plan::default();
+        let shared = Arc::new(FaultyBroker::new(Arc::new(broker.clone()), faults.clone()));
+        let disk = Arc::new(FaultyStore::new(store.clone(), faults.clone()));
+        let orchestrator = Orchestrator::start(disk, shared, options.clone(), &mut scope)
             .await
             .unwrap();
         let engine = tokio::spawn(scope.run(Duration::from_secs(5)));
@@ -85,6 +90,7 @@ impl World {
             orchestrator,
             broker,
             store,
+            faults,
             options,
             skew,
             folder,

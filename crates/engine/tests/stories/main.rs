@@ -8,8 +8,11 @@
 
 mod desk;
 mod harness;
+mod puppet;
 
 mod agent;
+mod agents;
+mod alerts;
 mod cancel;
 mod clock;
 mod dead;
