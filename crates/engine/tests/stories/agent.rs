@@ -176,7 +176,7 @@ async fn t1_an_outcome_that_the_broker_lost_is_said_again_under_the_same_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn h7_a_refused_copy_is_acknowledged_and_does_not_come_round_again() {
+async fn h07_a_refused_copy_is_acknowledged_and_does_not_come_round_again() {
     let mut desk = Desk::new(Mode::Claim, calm(), done).await;
     let who = desk.welcome().await;
     let lane = Address::Offers(Lane::default());

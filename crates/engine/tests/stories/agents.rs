@@ -1,11 +1,8 @@
 //! The rows of agents: an operator's wish lasts, and those that are gone are forgotten in time.
 
-use crate::harness::{MODES, Mode, World};
+use crate::harness::{Gate, MODES, Mode, World};
 use crate::puppet::Puppet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::Notify;
 use warrener_backend::fault::point;
 use warrener_engine::Error;
 use warrener_model::AgentId;
@@ -17,27 +14,9 @@ async fn a_drain_that_races_a_hello_outlives_a_restart() {
         let world = World::new(mode).await;
         let puppet = Puppet::join(&world, "a", 1).await;
         // The next commit is the hello's: it is held until the drain was asked for.
-        let (armed, held, go) = (
-            Arc::new(AtomicBool::new(true)),
-            Arc::new(Notify::new()),
-            Arc::new(Notify::new()),
-        );
-        let (at_the_gate, gate) = (held.clone(), go.clone());
-        world.faults.before(point::COMMIT, move |_| {
-            let (first, held, gate) = (
-                armed.swap(false, Ordering::SeqCst),
-                at_the_gate.clone(),
-                gate.clone(),
-            );
-            async move {
-                if first {
-                    held.notify_one();
-                    gate.notified().await;
-                }
-            }
-        });
+        let gate = Gate::at(&world.faults, point::COMMIT);
         puppet.hello().await;
-        held.notified().await;
+        gate.held().await;
         let orchestrator = world.orchestrator.clone();
         let id = AgentId::new("a").unwrap();
         let asked = id.clone();
@@ -45,7 +24,7 @@ async fn a_drain_that_races_a_hello_outlives_a_restart() {
             tokio::spawn(async move { orchestrator.drain_agent(&asked, None).await.unwrap() });
         // One that does not wait for the hello is written by now.
         let early = tokio::time::timeout(Duration::from_millis(300), &mut drain).await;
-        go.notify_one();
+        gate.open();
         let view = match early {
             Ok(view) => view.unwrap(),
             Err(_) => drain.await.unwrap(),

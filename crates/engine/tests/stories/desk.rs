@@ -17,7 +17,7 @@ use warrener_model::id::MessageId;
 use warrener_model::message::{
     self, Body, Claim, Drain, Granted, Heartbeat, Hello, Offer, Outcome, Queue, Resume, Welcome,
 };
-use warrener_model::{ClaimId, Json, Lane, TaskId, Timestamp};
+use warrener_model::{ClaimId, Class, Json, Lane, TaskId, Timestamp};
 
 pub(crate) struct Desk {
     pub(crate) mode: Mode,
@@ -165,25 +165,10 @@ impl Desk {
     /// A task with this input: its offer, not yet sent.
     pub(crate) fn offer(&self, input: &str) -> Offer {
         let number = self.numbers.fetch_add(1, Ordering::SeqCst);
+        let id = TaskId::new(Timestamp::from_millis(1), [number as u8; 10]);
         Offer {
-            task_id: TaskId::new(Timestamp::from_millis(1), [number as u8; 10]),
-            offer: 1,
-            kind: "work".parse().unwrap(),
-            lane: Lane::default(),
-            priority: Default::default(),
-            title: String::new(),
-            description: String::new(),
             input: Json::parse(input.into()).unwrap(),
-            labels: Default::default(),
-            run_id: None,
-            step: None,
-            parent_id: None,
-            timeout_ms: None,
-            deadline: None,
-            created_at: Timestamp::default(),
-            max_attempts: 25,
-            grant: None,
-            task_token: None,
+            ..task(id)
         }
     }
 
@@ -214,6 +199,40 @@ impl Desk {
 impl Drop for Desk {
     fn drop(&mut self) {
         self.agent.abort();
+    }
+}
+
+/// A task as its first offer describes it.
+pub(crate) fn task(task_id: TaskId) -> Offer {
+    Offer {
+        task_id,
+        offer: 1,
+        kind: "work".parse().unwrap(),
+        lane: Lane::default(),
+        priority: Default::default(),
+        title: String::new(),
+        description: String::new(),
+        input: Json::null(),
+        labels: Default::default(),
+        run_id: None,
+        step: None,
+        parent_id: None,
+        timeout_ms: None,
+        deadline: None,
+        created_at: Timestamp::default(),
+        max_attempts: 25,
+        grant: None,
+        task_token: None,
+    }
+}
+
+/// A failure that is not tried again.
+pub(crate) fn critical() -> message::Failure {
+    message::Failure {
+        class: Class::Critical,
+        message: "no".into(),
+        detail: serde_json::Value::Null,
+        retry_after_ms: None,
     }
 }
 

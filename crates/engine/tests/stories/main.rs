@@ -16,6 +16,7 @@ mod alerts;
 mod cancel;
 mod clock;
 mod dead;
+mod holes;
 mod lanes;
 mod leases;
 mod restart;

@@ -18,6 +18,8 @@ pub(crate) struct Puppet {
     pub(crate) slots: u32,
     broker: warrener_backend::MemoryBroker,
     control: Subscription,
+    /// On claim lanes.
+    offers: Option<Subscription>,
 }
 
 impl Puppet {
@@ -34,12 +36,21 @@ impl Puppet {
         };
         let mut puppet = Puppet {
             control: world.broker.subscribe(control).await.unwrap(),
+            offers: None,
             broker: world.broker.clone(),
             who,
             slots,
         };
         puppet.hello().await;
         puppet.hear::<Welcome>().await;
+        if !world.broker.capabilities().direct {
+            let offers = Subscribe {
+                from: Address::Offers(Lane::default()),
+                credit: slots,
+                will: None,
+            };
+            puppet.offers = Some(world.broker.subscribe(offers).await.unwrap());
+        }
         puppet
     }
 
@@ -58,14 +69,29 @@ impl Puppet {
         self.say(Inbox::Presence, &card).await;
     }
 
-    /// Reads the offers of the default lane.
-    pub(crate) async fn offers(&self) -> Subscription {
-        let offers = Subscribe {
-            from: Address::Offers(Lane::default()),
-            credit: 100,
-            will: None,
-        };
-        self.broker.subscribe(offers).await.unwrap()
+    /// The next offer, and the delivery that brought it, not settled.
+    pub(crate) async fn offer(&mut self) -> (Offer, Delivery) {
+        let offers = self.offers.as_mut().expect("offers are for claim lanes");
+        let next = tokio::time::timeout(Duration::from_secs(30), offers.next()).await;
+        let delivery = next.expect("an offer comes").expect("the lane is there");
+        (message::decode(&delivery.message.body).unwrap(), delivery)
+    }
+
+    /// Takes the next task: hears its grant, or claims and acknowledges its offer.
+    pub(crate) async fn take(&mut self) -> Granted {
+        if self.offers.is_none() {
+            let offer: Offer = self.hear().await;
+            return offer.grant.expect("the delivery is the claim");
+        }
+        let (offer, delivery) = self.offer().await;
+        let granted = self.granted(&self.claim_of(&offer, false)).await;
+        delivery.ack();
+        granted
+    }
+
+    /// The process dies: nobody reads any more, and no will is left.
+    pub(crate) fn die(self) {
+        self.control.close();
     }
 
     pub(crate) async fn say<B: Body>(&self, inbox: Inbox, body: &B) {
@@ -150,11 +176,4 @@ impl Puppet {
         };
         self.say(Inbox::Presence, &beat).await;
     }
-}
-
-/// The next offer, and the delivery that brought it, not settled.
-pub(crate) async fn next_offer(offers: &mut Subscription) -> (Offer, Delivery) {
-    let next = tokio::time::timeout(Duration::from_secs(30), offers.next()).await;
-    let delivery = next.expect("an offer comes").expect("the lane is there");
-    (message::decode(&delivery.message.body).unwrap(), delivery)
 }
