@@ -19,6 +19,7 @@ mod dead;
 mod holes;
 mod lanes;
 mod leases;
+mod lost;
 mod restart;
 mod retry;
 mod senders;
