@@ -6,11 +6,13 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::Instant;
 use warrener_backend::query::HeldLease;
-use warrener_model::agent::{Agent, Card, Presence, Role, Who};
+use warrener_model::agent::{Agent, Card, Presence, Who};
 use warrener_model::life::Lease;
 use warrener_model::name::{Kind, Lane};
 use warrener_model::task::Task;
 use warrener_model::{AgentId, TaskId, Timestamp};
+
+mod known;
 
 #[derive(Debug, Default)]
 pub(crate) struct Registry(Mutex<Inner>);
@@ -331,34 +333,6 @@ impl Registry {
             return Some("draining");
         }
         (live.holds.len() >= live.agent.card.slots as usize).then_some("no_slot")
-    }
-
-    /// One agent.
-    pub(crate) fn agent(&self, id: &AgentId) -> Option<Agent> {
-        let inner = self.lock();
-        inner.agents.get(id).map(|live| live.agent.clone())
-    }
-
-    /// Agents that are gone since before then, hold nothing, and that nobody wants to stay as they are.
-    pub(crate) fn gone_before(&self, before: Timestamp) -> Vec<AgentId> {
-        let inner = self.lock();
-        let gone = inner.agents.iter().filter(|(_, live)| {
-            matches!(live.agent.presence, Presence::Left | Presence::Lost)
-                && live.agent.seen_at < before
-                && live.holds.is_empty()
-                && !live.agent.drain
-        });
-        gone.map(|(id, _)| id.clone()).collect()
-    }
-
-    pub(crate) fn forget(&self, id: &AgentId) {
-        self.lock().agents.remove(id);
-    }
-
-    /// What this agent said that it may do.
-    pub(crate) fn role(&self, id: &AgentId) -> Option<Role> {
-        let inner = self.lock();
-        inner.agents.get(id).map(|live| live.agent.card.role)
     }
 
     /// Everybody that is known.
