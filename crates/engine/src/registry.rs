@@ -12,6 +12,8 @@ use warrener_model::name::{Kind, Lane};
 use warrener_model::task::Task;
 use warrener_model::{AgentId, TaskId, Timestamp};
 
+mod known;
+
 #[derive(Debug, Default)]
 pub(crate) struct Registry(Mutex<Inner>);
 

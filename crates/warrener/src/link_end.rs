@@ -6,18 +6,31 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use warrener_api::problem::Problem;
 use warrener_backend::Broker;
-use warrener_link::{Ask, Frame, Peer, ServeOptions, SocketError, serve_link};
+use warrener_engine::Orchestrator;
+use warrener_link::{Ask, Frame, Peer, ServeOptions, SocketError, Tally, serve_link};
 use warrener_server::link::{self, LinkAsk, LinkBroken, LinkFrame, LinkSocket};
 
 /// Serves links on a broker of this process.
 #[derive(Debug)]
 pub(crate) struct LinkEnd {
     broker: Arc<dyn Broker>,
+    refusals: Arc<Refusals>,
+}
+
+/// What links are refused is counted with everything else that is.
+#[derive(Debug)]
+struct Refusals(Orchestrator);
+
+impl Tally for Refusals {
+    fn refused(&self, class: &'static str) {
+        self.0.count_refusal("link", class);
+    }
 }
 
 impl LinkEnd {
-    pub(crate) fn new(broker: Arc<dyn Broker>) -> Self {
-        LinkEnd { broker }
+    pub(crate) fn new(broker: Arc<dyn Broker>, orchestrator: Orchestrator) -> Self {
+        let refusals = Arc::new(Refusals(orchestrator));
+        LinkEnd { broker, refusals }
     }
 }
 
@@ -53,6 +66,7 @@ impl link::LinkEnd for LinkEnd {
             .with(|frame| future::ready(Ok::<_, SocketError>(outward(frame))));
         let options = ServeOptions {
             stop,
+            tally: Some(self.refusals.clone()),
             ..ServeOptions::default()
         };
         let end = serve_link(socket, self.broker.clone(), peer, options).await;
