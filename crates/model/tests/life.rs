@@ -1,6 +1,8 @@
 //! The life of a task under random events: what holds after every one of them, whoever sent it and whenever.
 
 // By path: a file beside this one would be a test of its own.
+#[path = "life/diagram.rs"]
+mod diagram;
 #[path = "life/story.rs"]
 mod story;
 
@@ -392,19 +394,4 @@ fn a_task_that_waited_for_others_waits_for_them_again_when_it_is_tried_again() {
     assert_eq!(after(&again, Event::DependenciesMet).state, State::Ready);
     // They ended while it was cancelled: nobody will say so again.
     assert_eq!(after(&cancelled, retry(Needs::Met)).state, State::Ready);
-}
-
-#[test]
-fn the_diagram_shows_the_moves_of_the_table() {
-    let page = include_str!("../../../docs/task-life.md");
-    let state = |word: &str| word.trim().parse::<State>().ok();
-    let shown: BTreeSet<(State, State)> = page
-        .lines()
-        .filter_map(|line| line.split_once("-->"))
-        .filter_map(|(from, to)| {
-            let to = to.split(':').next()?;
-            Some((state(from)?, state(to)?))
-        })
-        .collect();
-    assert_eq!(shown, moves(), "left: docs/task-life.md; right: the table");
 }
