@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use warrener_model::agent::Who;
 use warrener_model::id::{MessageId, StoreId};
-use warrener_model::name::Lane;
+use warrener_model::name::{AgentId, Lane};
 
 /// Where a message goes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -68,6 +68,8 @@ pub struct Message {
     pub kind: Arc<str>,
     /// The store whose server sent it, or that its sender belongs to.
     pub store: Option<StoreId>,
+    /// The agent that sent it, where the back-end has made sure of it; nobody else can set it.
+    pub sender: Option<AgentId>,
     /// W3C trace context.
     pub trace: Option<String>,
     /// JSON.

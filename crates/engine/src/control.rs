@@ -26,6 +26,7 @@ impl Core {
             id: self.message_id(now),
             kind: B::TYPE.into(),
             store: Some(self.store.id()),
+            sender: None,
             trace: None,
             body: message::encode(body).into(),
             reason: None,

@@ -4,7 +4,9 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::supervise::Scope;
-use crate::{dispatch, grace, presence, recorder, retention, signals, submissions, sweep, timers};
+use crate::{
+    dispatch, grace, presence, recorder, retention, signals, submissions, sweep, timers, vigil,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +15,6 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use warrener_backend::broker::Health;
 use warrener_backend::{Address, Broker, Inbox, Store};
-use warrener_model::agent::Presence;
 use warrener_model::event::Cursor;
 use warrener_model::task::Task;
 use warrener_model::waiting::{Outlook, WaitingFor, waiting_for};
@@ -106,6 +107,7 @@ impl Orchestrator {
         scope.spawn("submissions", submit);
         scope.spawn("timers", timers::run(core.clone(), stop.clone()));
         scope.spawn("sweep", sweep::run(core.clone(), stop.clone()));
+        scope.spawn("vigil", vigil::run(core.clone(), stop.clone()));
         scope.spawn("retention", retention::run(core.clone(), stop.clone()));
         scope.spawn("dispatch", dispatch::run(core, stop));
         Ok(orchestrator)
@@ -124,6 +126,11 @@ impl Orchestrator {
     /// Messages and runs that were refused since the start, by sort and reason (`outcome/stale`, …).
     pub fn refusals(&self) -> BTreeMap<String, u64> {
         self.core.refusals()
+    }
+
+    /// Counts something that was refused before it came here: at the end of a link, by its class.
+    pub fn count_refusal(&self, what: &str, class: &str) {
+        self.core.refused(what, class);
     }
 
     /// From now on nothing is accepted or handed out; what runs goes on.
@@ -195,18 +202,10 @@ async fn restore(core: &Arc<Core>) -> Result<()> {
     for lane in core.store.lanes().await? {
         core.set_paused(&lane.lane, lane.paused);
     }
-    // On a direct broker every connection ended with the server that held it; agents say hello again.
-    let direct = core.broker.capabilities().direct;
-    for mut agent in core.store.agents().await? {
-        let there = matches!(agent.presence, Presence::Up | Presence::Draining);
-        if there && direct {
-            agent.presence = Presence::Lost;
-        }
-        core.registry.restore(agent);
-    }
+    let now = core.now().await?;
+    core.restore_agents(now).await?;
     let held = core.store.held().await?;
     core.registry.resync(&held, core.registry.generation());
-    let now = core.now().await?;
     for task in core.store.offered_before(now, usize::MAX >> 1).await? {
         core.registry.offered(&task, true);
     }

@@ -146,11 +146,7 @@ async fn hello(core: &Arc<Core>, hello: Hello) -> Result<()> {
         server_time: now,
     };
     let (name, lanes) = (hello.name.clone(), hello.lanes.len());
-    let agent = core.registry.join(hello, now);
-    let drains = agent.drain;
-    core.store
-        .commit(vec![Change::from(Op::Agent(Box::new(agent)))])
-        .await?;
+    let drains = core.joins(hello, now).await?.drain;
     tracing::info!(agent = %who.agent, instance = %who.instance, name, lanes, "agent joined");
     let mut letters = vec![core.letter(&who, &welcome, now)];
     if drains {
@@ -159,6 +155,7 @@ async fn hello(core: &Arc<Core>, hello: Hello) -> Result<()> {
             &who,
             &message::Drain {
                 deadline: None,
+                within_ms: None,
                 reason,
                 stay: true,
             },
@@ -288,15 +285,12 @@ async fn heartbeat(core: &Arc<Core>, beat: &Heartbeat) -> Result<()> {
 /// An agent is gone: its runs have the grace to show themselves (through another connection of the same boot).
 pub(crate) async fn gone(core: &Arc<Core>, who: &Who, presence: Presence) -> Result<()> {
     let now = core.now().await?;
-    if let Some(agent) = core.registry.leave(who, presence, now) {
+    if core.leaves(who, presence, now).await?.is_some() {
         // A server that stops ends the links itself: nobody is lost then.
         if presence == Presence::Lost && !core.is_draining() {
             core.alerts.agent_lost(&who.agent, now);
         }
         tracing::info!(agent = %who.agent, instance = %who.instance, presence = presence.as_str(), "agent gone");
-        core.store
-            .commit(vec![Change::from(Op::Agent(Box::new(agent)))])
-            .await?;
     }
     let clean = presence == Presence::Left;
     abandon(core, clean, |held| held == who).await
@@ -328,12 +322,9 @@ async fn abandon(core: &Arc<Core>, clean: bool, whose: impl Fn(&Who) -> bool) ->
 /// Agents that were silent for a lease: called lost, their runs are the sweep's.
 pub(crate) async fn expire(core: &Arc<Core>, now: Timestamp) -> Result<()> {
     for who in core.registry.silent(core.options.timers.lease) {
-        if let Some(agent) = core.registry.leave(&who, Presence::Lost, now) {
+        if core.leaves(&who, Presence::Lost, now).await?.is_some() {
             core.alerts.agent_lost(&who.agent, now);
             tracing::warn!(agent = %who.agent, "agent silent for a lease");
-            core.store
-                .commit(vec![Change::from(Op::Agent(Box::new(agent)))])
-                .await?;
         }
     }
     Ok(())

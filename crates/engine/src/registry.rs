@@ -12,6 +12,7 @@ use warrener_model::name::{Kind, Lane};
 use warrener_model::task::Task;
 use warrener_model::{AgentId, TaskId, Timestamp};
 
+mod known;
 mod offers;
 
 use offers::Offers;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::broker::Subscribe;
 use warrener_backend::{Address, Delivery, Inbox};
-use warrener_model::{Submission, message};
+use warrener_model::Submission;
 
 const CREDIT: u32 = 256;
 
@@ -52,9 +52,21 @@ pub(crate) async fn run(orchestrator: Orchestrator, core: Arc<Core>, stop: Cance
 async fn take(orchestrator: &Orchestrator, core: &Core, delivery: Delivery) {
     let body = String::from_utf8_lossy(&delivery.message.body).into_owned();
     let key = delivery.message.id.to_string();
-    let actor = match message::sender(&delivery.message.body) {
+    let actor = match delivery.message.sender.clone() {
+        Some(agent)
+            if core
+                .registry
+                .role(&agent)
+                .is_some_and(|role| !role.submits()) =>
+        {
+            core.refused("submit", "role");
+            return delivery.reject(format!(
+                "agent {agent} may not submit: its role is not leader"
+            ));
+        }
         Some(agent) => format!("agent:{agent}"),
-        None => "agent".to_owned(),
+        // A client of role leader that is no agent.
+        None => "leader".to_owned(),
     };
     let submission = match Submission::read(&body) {
         Ok(submission) => submission,

@@ -232,7 +232,8 @@ impl Core {
             match effect {
                 Effect::Ready => self.ready.notify_one(),
                 Effect::Alert => self.alerts.dead(task),
-                Effect::ScaleUp => self.alerts.scale_up(task),
+                // In the row of history: see `detail`.
+                Effect::ScaleUp => {}
                 Effect::Grant { .. } | Effect::Ask | Effect::Revoke { .. } => {}
             }
         }
@@ -318,6 +319,9 @@ fn detail(step: &Step, given: &serde_json::Value) -> serde_json::Value {
     }
     if let Some(reason) = step.life.dead_reason {
         detail.insert("dead_reason".into(), reason.as_str().into());
+    }
+    if step.effects.contains(&Effect::ScaleUp) {
+        detail.insert("scale_up".into(), true.into());
     }
     serde_json::Value::Object(detail)
 }

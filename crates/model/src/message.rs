@@ -5,12 +5,15 @@ use crate::failure::Class;
 use crate::id::{ClaimId, TaskId};
 use crate::json::Json;
 use crate::life::RevokeReason;
-use crate::name::{AgentId, Kind, Lane};
+use crate::name::{Kind, Lane};
 use crate::task::{Priority, Progress, TaskError, Usage};
 use crate::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+mod named;
+pub use named::{Named, named};
 
 /// The version of all messages of this module; another one is rejected.
 pub const VERSION: u32 = 1;
@@ -295,8 +298,10 @@ messages! {
     }
     /// Server to agent: finish what you have, take nothing new, leave.
     Drain "drain" {
-        /// Give back what runs after this.
+        /// Give back what runs after this, by the store's clock.
         deadline: Option<Timestamp>,
+        /// The same, as a span from now: clocks of two machines differ.
+        #[serde(default, skip_serializing_if = "Option::is_none")] within_ms: Option<u64>,
         /// In words.
         reason: String,
         /// Stay, with presence `draining`, instead of leaving.
@@ -387,45 +392,5 @@ pub struct Failure {
     pub retry_after_ms: Option<u64>,
 }
 
-/// The agent that a message of this sort says it comes from; receivers compare it with the connection's.
-pub fn sender(bytes: &[u8]) -> Option<AgentId> {
-    #[derive(Deserialize)]
-    struct From {
-        agent_id: AgentId,
-    }
-    serde_json::from_slice::<From>(bytes)
-        .ok()
-        .map(|from| from.agent_id)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bodies_carry_their_version_and_others_are_rejected() {
-        let recorded = Recorded { leases: vec![] };
-        let bytes = encode(&recorded);
-        assert_eq!(bytes, br#"{"v":1,"leases":[]}"#);
-        assert_eq!(decode::<Recorded>(&bytes), Ok(recorded));
-        let other = br#"{"v":2,"leases":[]}"#;
-        let error = BodyError::Version {
-            kind: "recorded",
-            found: 2,
-        };
-        assert_eq!(decode::<Recorded>(other), Err(error));
-        for bad in [&b"nonsense"[..], b"{}", b"[]", b"{\"v\":1}"] {
-            let result = decode::<Recorded>(bad);
-            assert!(
-                matches!(result, Err(BodyError::Malformed { .. })),
-                "{bad:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn unknown_fields_are_ignored() {
-        let bytes = br#"{"v":1,"leases":[],"new_in_v1":true}"#;
-        assert!(decode::<Recorded>(bytes).is_ok());
-    }
-}
+mod tests;

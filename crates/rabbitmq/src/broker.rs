@@ -45,7 +45,10 @@ impl RabbitBroker {
         }
     }
 
-    fn letter(&self, out: Outgoing) -> Result<Letter> {
+    fn letter(&self, mut out: Outgoing) -> Result<Letter> {
+        if let Role::Agent(who) = &self.settings().role {
+            out.message.sender = Some(who.agent.clone());
+        }
         let size = out.message.body.len();
         if size > BODY_BYTES_MAX {
             return Err(Error::Invalid(format!(

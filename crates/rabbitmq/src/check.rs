@@ -239,6 +239,7 @@ async fn published(
         id: MessageId::from_bytes(std::array::from_fn(|_| fastrand::u8(..))),
         kind: "check".into(),
         store: None,
+        sender: None,
         trace: None,
         body: "{}".into(),
         reason: None,

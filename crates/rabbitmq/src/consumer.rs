@@ -136,10 +136,11 @@ impl Reading {
         let Delivered {
             tag,
             redelivered,
+            key,
             envelope,
             body,
         } = delivered;
-        let message = match self.read(&envelope, body.clone()) {
+        let message = match self.read(&envelope, &key, body.clone()) {
             Read::Message(message) => message,
             Read::Expired => {
                 self.channel.ack(tag);
@@ -169,10 +170,15 @@ impl Reading {
         1
     }
 
-    fn read(&self, envelope: &Envelope, body: Bytes) -> Read {
+    fn read(&self, envelope: &Envelope, key: &str, body: Bytes) -> Read {
         if self.from != Address::Dead {
             return match envelope.message(body) {
-                Ok(message) => Read::Message(message),
+                Ok(mut message) => {
+                    if matches!(self.from, Address::Inbox(_)) {
+                        message.sender = Names::sender(key);
+                    }
+                    Read::Message(message)
+                }
                 Err(why) => Read::Unreadable(why),
             };
         }

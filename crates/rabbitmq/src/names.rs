@@ -3,8 +3,7 @@
 use warrener_backend::broker::{Address, Inbox, Message};
 use warrener_backend::error::{Error, Result};
 use warrener_model::agent::Who;
-use warrener_model::message::sender;
-use warrener_model::name::{Lane, Namespace};
+use warrener_model::name::{AgentId, Lane, Namespace};
 
 /// The lane that has no name of its own in its queue.
 const DEFAULT_LANE: &str = "default";
@@ -137,9 +136,9 @@ impl Names {
                         "a message of type \"{kind:.60}\" does not belong into {address}; what does: {types}"
                     )));
                 }
-                // What names its run only (signals) is no worse off: nobody is told apart by the key.
-                let from = sender(&message.body);
-                let from = from.as_ref().map_or("unknown", |agent| agent.as_str());
+                // No agent has the name of nobody.
+                let from = message.sender.as_ref();
+                let from = from.map_or("-", |agent| agent.as_str());
                 (self.inbox_exchange(), format!("{kind}.{from}"), true)
             }
             Address::Control(who) => (String::new(), self.control(who), true),
@@ -155,6 +154,12 @@ impl Names {
             mandatory,
             group: Group::of(address),
         })
+    }
+
+    /// Who sent what came to an inbox by this key: as sure as the broker's topic permissions make it.
+    pub(crate) fn sender(key: &str) -> Option<AgentId> {
+        let (_, agent) = key.split_once('.')?;
+        AgentId::new(agent).ok()
     }
 
     /// The exchange of a topic, and its key there.
@@ -245,7 +250,6 @@ mod tests {
     use bytes::Bytes;
     use warrener_model::Timestamp;
     use warrener_model::id::{InstanceId, MessageId};
-    use warrener_model::name::AgentId;
 
     fn names() -> Names {
         Names::new(&Namespace::new("agent").unwrap())
@@ -261,7 +265,8 @@ mod tests {
             kind: kind.into(),
             store: None,
             trace: None,
-            body: Bytes::from_static(br#"{"agent_id":"ann"}"#),
+            sender: Some(AgentId::new("ann").unwrap()),
+            body: Bytes::from_static(b"{}"),
             reason: None,
         }
     }
@@ -352,6 +357,8 @@ mod tests {
 
     #[test]
     fn what_does_not_belong_into_an_inbox_is_refused() {
+        assert_eq!(Names::sender("claim.ann"), AgentId::new("ann").ok());
+        assert_eq!(Names::sender("claim.-"), None);
         let refused = names().route(&Address::Inbox(Inbox::Presence), &message("claim"));
         let text = refused.unwrap_err().to_string();
         assert!(text.contains("hello, heartbeat, bye"), "{text}");

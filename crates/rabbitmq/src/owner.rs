@@ -168,6 +168,7 @@ impl Claim<'_> {
             id,
             kind: KIND.into(),
             store,
+            sender: None,
             trace: None,
             body: body.into(),
             reason: None,

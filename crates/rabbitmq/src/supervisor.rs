@@ -97,11 +97,8 @@ impl<S: Session> Supervisor<S> {
         let mut failures = 0;
         while !self.stop.is_cancelled() {
             let began = Instant::now();
-            let up = tokio::select! {
-                up = self.connect() => up,
-                () = self.stop.cancelled() => break,
-            };
-            match up {
+            // To its end, even when it is to stop meanwhile: the client does not take it well when its runtime goes first.
+            match self.connect().await {
                 Ok((connection, session)) => {
                     info!(broker = %self.target, purpose = self.purpose, "connected");
                     self.line.send_replace(Line::Up(Arc::new(session)));

@@ -2,7 +2,7 @@
 
 mod stage;
 
-use stage::{asked, blocking, delete_queue, quick, ready, settle, vhost};
+use stage::{blocking, close_connections, delete_queue, quick, ready, settle, vhost};
 use std::sync::Arc;
 use warrener_backend::error::Error;
 use warrener_model::Timestamp;
@@ -104,12 +104,7 @@ async fn who_deletes_the_queue_gives_the_namespace_to_the_next() {
     delete_queue(&vhost.url(), "agent.owner").await;
     second.claim_ownership(store(2)).await.unwrap();
     // The first one hears of it with its next connection, and works no more.
-    asked(
-        &vhost.url(),
-        r#"[rabbit_networking:close_connection(P, "test") || P <- rabbit_networking:connections(),
-         rabbit_networking:connection_info(P, [vhost]) =:= [{vhost, VHOST}]]."#,
-    )
-    .await;
+    close_connections(&vhost.url()).await;
     eventually("a refusal", || async {
         let health = format!(
             "{:?}",

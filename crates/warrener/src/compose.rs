@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use warrener_api::problem::Problem;
 use warrener_backend::{Broker, Error as BackendError, MemoryBroker, Store};
-use warrener_engine::options::{AutoRequeue, Retention};
+use warrener_engine::options::{AutoRequeue, Patience, Retention};
 use warrener_engine::supervise::{Scope, Stopped};
 use warrener_engine::token::TaskTokens;
 use warrener_engine::{Options, Orchestrator, Timers};
@@ -98,6 +98,7 @@ impl ServerSetup {
                 finished: config.retention.finished,
                 dead: config.dead.keep,
                 keys: config.retention.keys,
+                agents: config.retention.agents,
                 ..Retention::default()
             },
             auto_requeue: config.dead.auto_requeue.as_ref().map(|rule| AutoRequeue {
@@ -107,6 +108,11 @@ impl ServerSetup {
             }),
             schemas: schemas(config)?,
             may_spawn: spawners(config),
+            patience: Patience {
+                no_capable_agent: config.patience.no_capable_agent,
+                broker_blocked: config.patience.broker_blocked,
+                ..Patience::default()
+            },
             alerts: crate::alert::sink(config.alert.as_ref()),
             ..Options::default()
         };
@@ -235,7 +241,11 @@ pub(crate) async fn start(setup: ServerSetup) -> Result<Running, Problem> {
         tls: tls.map(|tls| tls.config),
         logins: logins.clone(),
         behind_proxy: setup.server.behind_proxy,
-        link: Some(Arc::new(LinkEnd::new(broker, setup.rabbit))),
+        link: Some(Arc::new(LinkEnd::new(
+            broker,
+            setup.rabbit,
+            orchestrator.clone(),
+        ))),
         token,
         ..warrener_server::ServerOptions::default()
     };

@@ -54,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) retry: Overrides,
     /// Where alerts go.
     pub(crate) alert: Option<Alert>,
+    /// What may last how long before it is an alert.
+    pub(crate) patience: Patience,
     /// Dead letters.
     pub(crate) dead: Dead,
     /// Timers of protocol.md section 7.
@@ -164,6 +166,15 @@ pub(crate) enum Alert {
     Webhook(String),
 }
 
+/// See `[alert]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Patience {
+    /// Work that no agent serves.
+    pub(crate) no_capable_agent: Duration,
+    /// A broker that takes nothing.
+    pub(crate) broker_blocked: Duration,
+}
+
 /// See `[dead]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Dead {
@@ -222,6 +233,8 @@ pub(crate) struct Retention {
     pub(crate) finished: Duration,
     /// Idempotency keys.
     pub(crate) keys: Duration,
+    /// Agents that are gone.
+    pub(crate) agents: Duration,
 }
 
 /// See `[[agent]]`.

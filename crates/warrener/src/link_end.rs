@@ -11,7 +11,8 @@ use warrener_backend::Error;
 use warrener_backend::broker::{
     Address, Broker, Capabilities, Depth, Health, Outgoing, Receipt, Subscribe, Subscription,
 };
-use warrener_link::{Ask, Frame, Peer, ServeOptions, SocketError, serve_link};
+use warrener_engine::Orchestrator;
+use warrener_link::{Ask, Frame, Peer, ServeOptions, SocketError, Tally, serve_link};
 use warrener_model::agent::Who;
 use warrener_rabbitmq::{RabbitBroker, Role};
 use warrener_server::link::{self, LinkAsk, LinkBroken, LinkFrame, LinkSocket};
@@ -25,11 +26,30 @@ const READY: Duration = Duration::from_secs(2);
 pub(crate) struct LinkEnd {
     broker: Arc<dyn Broker>,
     rabbit: Option<rabbit::Way>,
+    refusals: Arc<Refusals>,
+}
+
+/// What links are refused is counted with everything else that is.
+#[derive(Debug)]
+struct Refusals(Orchestrator);
+
+impl Tally for Refusals {
+    fn refused(&self, class: &'static str) {
+        self.0.count_refusal("link", class);
+    }
 }
 
 impl LinkEnd {
-    pub(crate) fn new(broker: Arc<dyn Broker>, rabbit: Option<rabbit::Way>) -> Self {
-        LinkEnd { broker, rabbit }
+    pub(crate) fn new(
+        broker: Arc<dyn Broker>,
+        rabbit: Option<rabbit::Way>,
+        orchestrator: Orchestrator,
+    ) -> Self {
+        LinkEnd {
+            broker,
+            rabbit,
+            refusals: Arc::new(Refusals(orchestrator)),
+        }
     }
 
     async fn behind(&self, who: Option<&Who>) -> Result<Arc<dyn Broker>, Error> {
@@ -115,6 +135,7 @@ impl link::LinkEnd for LinkEnd {
             .with(|frame| future::ready(Ok::<_, SocketError>(outward(frame))));
         let options = ServeOptions {
             stop,
+            tally: Some(self.refusals.clone()),
             ..ServeOptions::default()
         };
         let end = serve_link(socket, broker, peer, options).await;

@@ -18,7 +18,7 @@ use warrener_backend::{Address, Broker, Delivery, Inbox, Message, Outgoing, Subs
 use warrener_model::agent::Who;
 use warrener_model::id::{MessageId, StoreId};
 use warrener_model::message::{self, Body, Bye, Hello, Offer};
-use warrener_model::{ClaimId, Lane, Timestamp};
+use warrener_model::{AgentId, ClaimId, Lane, Timestamp};
 
 mod orders;
 mod told;
@@ -36,6 +36,7 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     pub(super) broker: Arc<dyn Broker>,
+    agent: AgentId,
     store: Arc<Mutex<Option<StoreId>>>,
 }
 
@@ -52,6 +53,7 @@ impl Sender {
             id,
             kind: B::TYPE.into(),
             store,
+            sender: Some(self.agent.clone()),
             trace: None,
             body,
             reason: None,
@@ -100,6 +102,8 @@ struct Session {
     serving: HashSet<Lane>,
     joined: bool,
     hello_at: Instant,
+    /// When the loop went round last.
+    round: Instant,
     draining: bool,
     /// Set once it shall leave: until when what runs may go on.
     leaving: Option<Instant>,
@@ -121,6 +125,7 @@ pub(super) async fn run(
     };
     let sender = Sender {
         broker: broker.clone(),
+        agent: who.agent.clone(),
         store: Arc::default(),
     };
     let (outbox, letters) = mpsc::channel(OUTBOX);
@@ -156,6 +161,7 @@ pub(super) async fn run(
         serving: HashSet::new(),
         joined: false,
         hello_at: Instant::now(),
+        round: Instant::now(),
         draining: false,
         leaving: None,
         unwelcome: None,
@@ -191,10 +197,24 @@ pub(super) async fn run(
             return stopped;
         }
         session.pulse();
+        session.round = Instant::now();
     }
 }
 
 impl Session {
+    /// The loop goes round at every tick. If it did not for longer than a grant is fresh, this process was stopped, or
+    /// starved: what waits unread may be as old as that, and the welcome to a new hello is the mark that ends it.
+    fn look_back(&mut self) {
+        if self.round.elapsed() <= self.clock.fresh || self.readers.is_empty() {
+            return;
+        }
+        tracing::info!(agent = %self.who.agent, "stood still; joining again");
+        self.book.stood_still();
+        self.joined = false;
+        self.hello_at = Instant::now();
+        self.round = Instant::now();
+    }
+
     fn pulse(&self) {
         let (held, busy) = (self.book.held(), self.book.running().len());
         self.heart.set(|pulse| {
@@ -208,6 +228,7 @@ impl Session {
 
     /// Connects if there is no connection, says hello until it is answered, says again what is due.
     async fn tick(&mut self) {
+        self.look_back();
         let now = Instant::now();
         if self.readers.is_empty() {
             if now < self.hello_at {
@@ -282,6 +303,7 @@ impl Session {
     }
 
     async fn take(&mut self, message: Incoming) {
+        self.look_back();
         match message {
             Incoming::Control(delivery) => {
                 if let Err(error) = self.told(&delivery.message).await {

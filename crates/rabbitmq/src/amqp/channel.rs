@@ -305,6 +305,8 @@ pub(crate) struct Delivered {
     /// By this the channel knows it.
     pub(crate) tag: u64,
     pub(crate) redelivered: bool,
+    /// The routing key it was published with.
+    pub(crate) key: String,
     pub(crate) envelope: Envelope,
     pub(crate) body: Bytes,
 }
@@ -323,6 +325,7 @@ impl Stream for Consumer {
             Some(Delivered {
                 tag: delivery.delivery_tag,
                 redelivered: delivery.redelivered,
+                key: delivery.routing_key.to_string(),
                 envelope: Envelope(delivery.properties),
                 body: delivery.data.into(),
             })

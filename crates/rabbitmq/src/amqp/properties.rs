@@ -120,6 +120,7 @@ impl Envelope {
                 .map(|store| StoreId::from_str(&store))
                 .transpose()
                 .map_err(|error| format!("its {STORE}: {error}"))?,
+            sender: None,
             trace: self.header(TRACE),
             body,
             reason: self.header(REASON),
@@ -133,6 +134,7 @@ impl Envelope {
             id: id.unwrap_or_else(random_id),
             kind: text_of(self.0.kind()).unwrap_or("unknown").into(),
             store: self.header(STORE).and_then(|store| store.parse().ok()),
+            sender: None,
             trace: self.header(TRACE),
             body,
             reason: self.header(REASON),
@@ -229,6 +231,7 @@ mod tests {
             id: MessageId::new(at, [3; 10]),
             kind: "task".into(),
             store: Some(StoreId::new(at, [7; 10])),
+            sender: None,
             trace: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
             body: Bytes::from_static(b"{}"),
             reason: None,

@@ -49,9 +49,13 @@ pub fn note(number: u64) -> Message {
 
 /// An agent's message with a number in it.
 pub fn said(who: &Who, number: u64) -> Message {
-    let agent = &who.agent;
-    let body = format!(r#"{{"v":1,"agent_id":"{agent}","number":{number}}}"#);
-    message(number, body)
+    let Who { agent, instance } = who;
+    let body =
+        format!(r#"{{"v":1,"agent_id":"{agent}","instance":"{instance}","number":{number}}}"#);
+    Message {
+        sender: Some(agent.clone()),
+        ..message(number, body)
+    }
 }
 
 fn message(number: u64, body: String) -> Message {
@@ -62,6 +66,7 @@ fn message(number: u64, body: String) -> Message {
         id: MessageId::new(at, random),
         kind: "note".into(),
         store: Some(StoreId::new(at, [7; 10])),
+        sender: None,
         trace: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
         body: Bytes::from(body),
         reason: None,
@@ -83,6 +88,7 @@ pub fn will(who: &Who) -> Outgoing {
     };
     let message = Message {
         kind: "bye".into(),
+        sender: Some(who.agent.clone()),
         body: encode(&bye).into(),
         ..note(0)
     };

@@ -97,6 +97,8 @@ pub(crate) const KEYS: &[Key] = &[
     key(&["retry", "*", "jitter"], Word(&["full", "none"]), None, "how much of the delay is left to chance"),
     key(&["alert", "command"], List, None, "gets each alert as JSON on stdin"),
     key(&["alert", "webhook"], Secret, None, "gets each alert as a POST"),
+    key(&["alert", "no_capable_agent_after"], Span, Some("45s"), "work of a kind that no agent serves alerts after this"),
+    key(&["alert", "broker_blocked_after"], Span, Some("30s"), "a broker that takes nothing alerts after this"),
     key(&["dead", "keep"], Span, Some("30d"), "how long dead letters are kept"),
     key(&["dead", "auto_requeue", "class"], Word(CLASSES), None, "dead letters of this class are tried again by themselves"),
     key(&["dead", "auto_requeue", "younger"], Span, None, "if they died less than this ago"),
@@ -124,6 +126,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(&["timers", "hello"], Span, Some("5s"), "an agent says hello this often until it is welcome"),
     key(&["retention", "finished"], Span, Some("7d"), "how long tasks that ended are kept, but dead ones"),
     key(&["retention", "keys"], Span, Some("7d"), "how long idempotency keys are kept, at least 7d"),
+    key(&["retention", "agents"], Span, Some("7d"), "how long agents that are gone are shown"),
 ];
 
 impl Key {

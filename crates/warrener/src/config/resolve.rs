@@ -32,6 +32,7 @@ pub(crate) fn resolve(
     let kinds = look.kinds(base);
     let retry = look.retry();
     let alert = look.alert();
+    let patience = look.patience();
     let auto_requeue = look.auto_requeue();
     let timers = look.timers();
     let retention = look.retention();
@@ -58,6 +59,7 @@ pub(crate) fn resolve(
         kinds,
         retry,
         alert,
+        patience: patience?,
         dead: Dead {
             keep: look.span(&["dead", "keep"])?,
             auto_requeue,

@@ -120,6 +120,9 @@ fn flags_go_over_the_environment_over_the_file_over_defaults() {
     assert_eq!(config.server.listen.port(), 7766);
     assert_eq!(config.timers.lease, Duration::from_secs(45));
     assert_eq!(config.retention.finished, Duration::from_secs(7 * 86_400));
+    assert_eq!(config.retention.agents, Duration::from_secs(7 * 86_400));
+    assert_eq!(config.patience.no_capable_agent, Duration::from_secs(45));
+    assert_eq!(config.patience.broker_blocked, Duration::from_secs(30));
 }
 
 #[test]

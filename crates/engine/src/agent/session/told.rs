@@ -112,7 +112,8 @@ impl Session {
             self.draining = true;
             return;
         }
-        let span = drain.deadline.map(|at| at.since(crate::clock::wall()));
+        // A span, not a moment: the clock of this machine may be another one.
+        let span = drain.within_ms.map(Duration::from_millis);
         self.leave(Instant::now() + span.unwrap_or(self.options.drain));
     }
 
@@ -137,6 +138,6 @@ impl Session {
         let order = self
             .book
             .delivered(claim, offer, redelivered, Instant::now(), self.clock);
-        self.obey(order);
+        order.into_iter().for_each(|order| self.obey(order));
     }
 }
