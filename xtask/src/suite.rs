@@ -33,6 +33,10 @@ pub(crate) const SUITES: &[Suite] = &[
         package: "warrener-link",
     },
     Suite {
+        name: "rabbitmq",
+        package: "warrener-rabbitmq",
+    },
+    Suite {
         name: "api",
         package: "warrener-api",
     },
@@ -57,7 +61,8 @@ pub(crate) const SUITES: &[Suite] = &[
 /// Suites for which "no test ran" is a failure: it would mean that tests were lost, not that
 /// there are none yet. A suite joins when its first tests do.
 pub(crate) const MUST_HAVE: &[&str] = &[
-    "model", "backend", "sqlite", "engine", "link", "server", "warrener", "testkit", "xtask",
+    "model", "backend", "sqlite", "engine", "link", "rabbitmq", "server", "warrener", "testkit",
+    "xtask",
 ];
 
 /// The suites named, in the table's order; all of them if none is named.

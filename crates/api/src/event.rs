@@ -29,7 +29,7 @@ pub struct TaskEvent {
     /// The agent concerned.
     #[schema(required = true)]
     pub agent: Option<String>,
-    /// Who caused it: `server`, `agent:NAME`, `user:NAME`, `rule:NAME`.
+    /// Who caused it: `server`, `agent:NAME`, `user:NAME`, `rule:NAME`, `task:ID`.
     pub actor: String,
     /// More: class and message of an error, the time of a retry, a reason.
     #[serde(default)]

@@ -110,6 +110,23 @@ requests! {
         #[schema(value_type = serde_json::Value)]
         answer: Json,
     }
+    /// `POST /api/v1/tasks/{id}/progress`: at least one of both. It replaces what was said before.
+    ProgressRequest {
+        /// 0 to 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fraction: Option<f64>,
+        /// In words, up to 4 KiB.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    }
+    /// `POST /api/v1/tasks/{id}/logs`.
+    LogRequest {
+        /// The piece, with its line ends.
+        text: String,
+        /// Which of the program's outputs: `[a-z0-9][a-z0-9_-]{0,47}`, but not `warrener`; `stderr` unless said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stream: Option<String>,
+    }
     /// `POST /api/v1/tasks/wait`.
     WaitRequest {
         /// Which tasks.

@@ -124,6 +124,9 @@ pub struct TaskChange {
     pub at: Timestamp,
     /// The version of the task after it.
     pub version: u64,
+    /// It ran out of a resource: more of it, or more agents, would help.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub scale_up: bool,
 }
 
 /// A lane was paused or resumed, or its counts changed.

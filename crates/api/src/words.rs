@@ -53,7 +53,7 @@ words! {
     /// How much of that delay is left to chance.
     Jitter { Full, None }
     /// What an alert is about. May grow.
-    AlertKind { DeadLetters, BrokerBlocked, AgentLost, CircuitOpen, NoCapableAgent, ScaleUp }
+    AlertKind { DeadLetters, BrokerBlocked, AgentLost, CircuitOpen, NoCapableAgent }
     /// How much an alert matters.
     Severity { Warning, Critical }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use warrener_model::agent::Who;
 use warrener_model::id::{MessageId, StoreId};
-use warrener_model::name::Lane;
+use warrener_model::name::{AgentId, Lane};
 
 /// Where a message goes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,22 +23,24 @@ pub enum Address {
     Inbox(Inbox),
     /// To one boot of one agent. Exists while that agent is subscribed to it.
     Control(Who),
-    /// What was rejected, or delivered too often. Exists once a server ensured it.
+    /// What was rejected, or delivered too often. Exists once a server ensured it, or sooner: a back-end may make it
+    /// before the first address whose messages can die.
     Dead,
     /// Copies for watchers: every subscriber gets one; nobody need be there. Always exists.
     Topic(String),
 }
 
-/// What agents say to servers.
+/// What agents say to servers. A message belongs into the inbox that its type is named at: a back-end may find the way by
+/// the type alone, and answer `Invalid` for any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Inbox {
-    /// Claims and outcomes.
+    /// Claims, outcomes, answers, state: `claim outcome answer state`.
     Results,
-    /// Hello, heartbeat, bye.
+    /// `hello heartbeat bye`.
     Presence,
-    /// Log and progress: apart from presence, so that a flood of one drops nothing of the other.
+    /// Log and progress, `signal`: apart from presence, so that a flood of one drops nothing of the other.
     Signals,
-    /// Submissions and cancels.
+    /// Submissions and cancels: `submit cancel`.
     Submit,
 }
 
@@ -66,6 +68,8 @@ pub struct Message {
     pub kind: Arc<str>,
     /// The store whose server sent it, or that its sender belongs to.
     pub store: Option<StoreId>,
+    /// The agent that sent it, where the back-end has made sure of it; nobody else can set it.
+    pub sender: Option<AgentId>,
     /// W3C trace context.
     pub trace: Option<String>,
     /// JSON.
@@ -92,7 +96,7 @@ pub enum Receipt {
     Confirmed,
     /// There is no such address: nobody will get it.
     Unroutable,
-    /// The queue is full: it was not taken.
+    /// The queue is full: it was not taken. A queue that was full may refuse until a good part of it was read.
     Full,
     /// No answer in time: it may or may not be there.
     Unknown,
@@ -109,6 +113,11 @@ pub struct Capabilities {
     pub wills: bool,
     /// Copies to watchers.
     pub topics: bool,
+    /// [`Depth::unsettled`] counts what every reader holds; without it, only what readers of this handle do.
+    pub counts: bool,
+    /// What an agent says when it rejects is in the dead letter. Without it only a server's words are: an agent that
+    /// may not write to [`Address::Dead`] leaves the reason `rejected`.
+    pub reasons: bool,
 }
 
 /// What to subscribe to.
@@ -127,7 +136,7 @@ pub struct Subscribe {
 pub struct Depth {
     /// Not delivered.
     pub ready: u64,
-    /// Delivered, not settled.
+    /// Delivered, not settled (see [`Capabilities::counts`]).
     pub unsettled: u64,
     /// Subscriptions.
     pub consumers: u64,
@@ -251,7 +260,7 @@ pub enum Verdict {
     Ack,
     /// Cannot be read: to [`Address::Dead`], with this reason.
     Reject(String),
-    /// Deliver it again, to anybody.
+    /// Deliver it again, to anybody. It may count as a delivery too many, or not; what a reader held when it ended does.
     Requeue,
 }
 

@@ -106,6 +106,8 @@ impl Default for MemoryOptions {
                 direct: true,
                 wills: true,
                 topics: true,
+                counts: true,
+                reasons: true,
             },
             dead_limit: 20,
             limits: Limits::default(),

@@ -12,7 +12,7 @@ use warrener_model::event::{Cursor, NewEvent, TaskEvent};
 use warrener_model::id::{StoreId, TaskId};
 use warrener_model::json::Json;
 use warrener_model::life::Life;
-use warrener_model::name::Lane;
+use warrener_model::name::{AgentId, Lane};
 use warrener_model::task::{Progress, Task, TaskError, Usage};
 
 /// What one change does; all of it or nothing.
@@ -49,6 +49,8 @@ pub enum Op {
     Log(LogChunk),
     /// Writes an agent as it is now.
     Agent(Box<Agent>),
+    /// Forgets an agent; nothing where it is not known.
+    Forget(AgentId),
     /// Writes the settings of a lane.
     Lane(LaneSettings),
 }

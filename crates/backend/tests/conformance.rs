@@ -32,6 +32,8 @@ impl Harness for MemoryHarness {
             direct: true,
             wills: true,
             topics: true,
+            counts: true,
+            reasons: true,
         }
     }
 
@@ -76,6 +78,8 @@ mod plain {
                     direct: false,
                     wills: false,
                     topics: false,
+                    counts: true,
+                    reasons: true,
                 },
                 limits,
                 ..MemoryOptions::default()
@@ -88,6 +92,8 @@ mod plain {
                 direct: false,
                 wills: false,
                 topics: false,
+                counts: true,
+                reasons: true,
             }
         }
 

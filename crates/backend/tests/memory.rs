@@ -23,6 +23,8 @@ async fn nothing_is_durable_and_the_rest_is_there() {
         direct: true,
         wills: true,
         topics: true,
+        counts: true,
+        reasons: true,
     };
     assert_eq!(capabilities, expected);
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use warrener_backend::Broker;
 use warrener_model::agent::{Card, Role, Who};
 use warrener_model::json::Json;
-use warrener_model::message::{Failure, Offer};
+use warrener_model::message::{Failure, Granted, Offer};
 use warrener_model::name::Capability;
 use warrener_model::{AgentId, InstanceId, Lane};
 
@@ -79,16 +79,19 @@ impl Default for AgentOptions {
 pub struct Run {
     /// The task.
     pub offer: Offer,
-    /// The attempt.
-    pub attempt: u32,
-    /// The fencing token.
-    pub epoch: u64,
-    /// How long it may run.
-    pub timeout: Option<Duration>,
+    /// What this run was granted: attempt, epoch, time.
+    pub grant: Granted,
     /// Who runs it.
     pub who: Who,
     /// The run itself: unique, for marking what it starts.
     pub claim: warrener_model::ClaimId,
+}
+
+impl Run {
+    /// How long it may run.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.grant.timeout_ms.map(Duration::from_millis)
+    }
 }
 
 /// How a run ended.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
-use warrener_model::name::Lane;
+use warrener_model::name::{Kind, Lane};
 use warrener_model::task::Task;
 use warrener_model::{AgentId, Timestamp};
 
@@ -17,7 +17,7 @@ use warrener_model::{AgentId, Timestamp};
 pub struct Alert {
     /// 1.
     pub v: u32,
-    /// `dead_letters broker_blocked agent_lost circuit_open no_capable_agent`, or `scale_up`.
+    /// `dead_letters broker_blocked agent_lost circuit_open no_capable_agent`.
     pub alert: String,
     /// `warning` or `critical`.
     pub severity: String,
@@ -34,6 +34,9 @@ pub trait AlertSink: fmt::Debug + Send + Sync {
     /// Takes one; must not block (it is called from within the engine).
     fn send(&self, alert: &Alert);
 }
+
+const NO_CAPABLE_AGENT: &str = "no_capable_agent";
+const BROKER_BLOCKED: &str = "broker_blocked";
 
 /// The same subject is not told again within this.
 const QUIET: Duration = Duration::from_secs(60);
@@ -75,31 +78,38 @@ impl Alerts {
         );
     }
 
-    pub(crate) fn scale_up(&self, task: &Task) {
-        let message = format!("task {} ran out of a resource", task.id);
-        self.tell(
-            "scale_up",
-            "warning",
-            task.spec.lane.to_string(),
-            message,
-            task.life.since,
-        );
-    }
-
     pub(crate) fn agent_lost(&self, agent: &AgentId, now: Timestamp) {
         let message = format!("agent {agent} is gone without a word");
         self.tell("agent_lost", "warning", agent.to_string(), message, now);
     }
 
-    pub(crate) fn no_capable_agent(&self, lane: &Lane, waiting: u64, now: Timestamp) {
-        let message = format!("{waiting} task(s) wait in lane {lane}, which no agent serves");
-        self.tell(
-            "no_capable_agent",
-            "warning",
-            lane.to_string(),
-            message,
-            now,
-        );
+    pub(crate) fn no_capable_agent(&self, lane: &Lane, kind: &Kind, count: u64, since: Timestamp) {
+        let message =
+            format!("{count} task(s) of kind {kind} wait in lane {lane}, and no agent serves them");
+        let subject = format!("{lane}/{kind}");
+        self.tell(NO_CAPABLE_AGENT, "warning", subject, message, since);
+    }
+
+    /// The next time this kind waits for nobody it is told at once.
+    pub(crate) fn served_again(&self, lane: &Lane, kind: &Kind) {
+        self.over(NO_CAPABLE_AGENT, format!("{lane}/{kind}"));
+    }
+
+    pub(crate) fn broker_blocked(&self, why: &str, since: Timestamp) {
+        let message = format!("the broker takes nothing: {why}");
+        let subject = "broker".into();
+        self.tell(BROKER_BLOCKED, "critical", subject, message, since);
+    }
+
+    pub(crate) fn broker_takes_again(&self) {
+        self.over(BROKER_BLOCKED, "broker".into());
+    }
+
+    fn over(&self, alert: &str, subject: String) {
+        let mut told = self.told.lock().expect("a map does not panic");
+        if told.remove(&(alert.to_owned(), subject.clone())).is_some() {
+            tracing::info!(alert, subject, "over");
+        }
     }
 
     fn tell(

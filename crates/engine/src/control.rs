@@ -26,6 +26,7 @@ impl Core {
             id: self.message_id(now),
             kind: B::TYPE.into(),
             store: Some(self.store.id()),
+            sender: None,
             trace: None,
             body: message::encode(body).into(),
             reason: None,
@@ -124,15 +125,15 @@ impl Core {
             epoch: task.life.epoch,
             lease_ms: millis(self.options.timers.lease),
             timeout_ms: task.spec.timeout.map(millis),
+            started_at: task.life.started_at,
+            version: Some(task.version),
+            task_token: Some(self.options.tokens.mint(task.id, task.life.epoch)),
         }
     }
 
     /// The task as agents get it; with its grant where the delivery is the claim.
     pub(crate) fn offer(&self, task: &Task, grant: Option<Granted>) -> Offer {
         let spec = &task.spec;
-        let task_token = grant
-            .as_ref()
-            .map(|g| self.options.tokens.mint(task.id, g.epoch));
         Offer {
             task_id: task.id,
             offer: task.life.offer,
@@ -150,8 +151,13 @@ impl Core {
             deadline: task.life.deadline,
             created_at: spec.created_at,
             max_attempts: task.life.max_attempts,
+            replays: task.life.replays,
+            not_before: task.life.not_before,
+            ready_at: task.life.ready_at,
+            progress: task.progress.clone(),
+            error: task.error.clone(),
+            usage: task.usage.clone(),
             grant,
-            task_token,
         }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Core {
     pub(crate) options: Options,
     /// Who is there and what they hold: a view, kept right by the sweep.
     pub(crate) registry: Registry,
+    /// Held while an agent's row is changed (see `roster`).
+    pub(crate) roster: tokio::sync::Mutex<()>,
     /// Something may be ready, or somebody free.
     pub(crate) ready: Notify,
     /// A timer may have become the next one.
@@ -85,6 +87,7 @@ impl Core {
             broker,
             options,
             registry: Registry::default(),
+            roster: tokio::sync::Mutex::default(),
             ready: Notify::new(),
             timer: Notify::new(),
             draining: AtomicBool::new(false),

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::transition::{Intent, Transition};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+use warrener_backend::broker::Health;
 use warrener_backend::store::{Change, Committed, Move, Op};
 use warrener_backend::{Address, Outgoing, Receipt};
 use warrener_model::agent::Who;
@@ -197,6 +198,10 @@ async fn deliver(core: &Arc<Core>, granted: Vec<Transition>) -> Result<()> {
 
 /// Brokers with queues: commit the offer, then publish it.
 async fn offer(core: &Arc<Core>, lane: &Lane) -> Result<usize> {
+    // An offer that cannot be published now costs two commits and gives nothing.
+    if core.broker.health().await != Health::Up {
+        return Ok(0);
+    }
     let tasks = candidates(core, lane, core.registry.offers_out(lane)).await?;
     if tasks.is_empty() {
         return Ok(0);
@@ -223,11 +228,13 @@ async fn offer(core: &Arc<Core>, lane: &Lane) -> Result<usize> {
         expires: None,
     });
     let receipts = core.send(letters.collect()).await;
-    let failed = offered
+    let failed: Vec<(&Task, Receipt)> = offered
         .iter()
         .zip(receipts)
-        .filter(|(_, receipt)| *receipt != Receipt::Confirmed);
-    let intents = failed.map(|(task, receipt)| {
+        .filter(|(_, receipt)| *receipt != Receipt::Confirmed)
+        .collect();
+    let handed = offered.len() - failed.len();
+    let intents = failed.into_iter().map(|(task, receipt)| {
         let event = Event::Unoffer {
             offer: task.life.offer,
         };
@@ -235,5 +242,6 @@ async fn offer(core: &Arc<Core>, lane: &Lane) -> Result<usize> {
         Intent::new(task.id, event, "server").detail(detail)
     });
     core.transitions(intents.collect()).await?;
-    Ok(offered.len())
+    // What failed is no progress: the round after it waits, or it would go on without a pause.
+    Ok(handed)
 }

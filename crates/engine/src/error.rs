@@ -53,6 +53,24 @@ pub enum Error {
         /// Its state.
         state: State,
     },
+    /// A run may not do this with its token.
+    #[error("{what}")]
+    NotAllowed {
+        /// What, and why not.
+        what: String,
+        /// What would let it.
+        hint: String,
+    },
+    /// The attempt that a task token was made for is over, and the token with it.
+    #[error("the token of task {task} was for epoch {epoch}, which is over: {why}")]
+    AttemptOver {
+        /// The task.
+        task: TaskId,
+        /// The epoch of the token.
+        epoch: u64,
+        /// Where the task is now.
+        why: String,
+    },
     /// Somebody else changed it again and again.
     #[error("task {0} changed too often meanwhile")]
     Contended(TaskId),
@@ -79,6 +97,8 @@ impl Error {
             Error::KeyTaken(_) => "idempotency_conflict",
             Error::IllegalState { .. } => "illegal_state",
             Error::NotWaiting { .. } => "not_waiting",
+            Error::NotAllowed { .. } => "not_allowed",
+            Error::AttemptOver { .. } => "unauthenticated",
             Error::Contended(_) => "version_conflict",
             Error::Overloaded => "overloaded",
             Error::Draining => "draining",

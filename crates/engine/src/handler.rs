@@ -109,12 +109,12 @@ impl TaskContext {
 
     /// The attempt, from 1.
     pub fn attempt(&self) -> u32 {
-        self.run.attempt
+        self.run.grant.attempt
     }
 
     /// The fencing token: grows with each start.
     pub fn epoch(&self) -> u64 {
-        self.run.epoch
+        self.run.grant.epoch
     }
 
     /// Everything that was asked for.
@@ -271,7 +271,7 @@ impl Executor for Handlers {
         let Some(handler) = self.0.get(&run.offer.kind) else {
             return Ended::UnknownKind;
         };
-        let (timeout, input) = (run.timeout, run.offer.input.clone());
+        let (timeout, input) = (run.timeout(), run.offer.input.clone());
         let context = TaskContext {
             run: Arc::new(run),
             signals,

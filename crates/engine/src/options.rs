@@ -1,7 +1,7 @@
 //! What the engine can be told: timers (protocol.md section 7), policies, retention, lanes, kinds.
 
 use crate::alert::AlertSink;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use warrener_model::Class;
@@ -95,6 +95,8 @@ pub struct Retention {
     pub dead: Duration,
     /// Idempotency keys; never less than 7 days.
     pub keys: Duration,
+    /// Agents that left or were lost.
+    pub agents: Duration,
     /// How often old things are looked for.
     pub every: Duration,
 }
@@ -106,7 +108,30 @@ impl Default for Retention {
             finished: days(7),
             dead: days(30),
             keys: days(7),
+            agents: days(7),
             every: Duration::from_secs(60),
+        }
+    }
+}
+
+/// How long something may last before a person is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Work of a kind that no live agent of its lane serves.
+    pub no_capable_agent: Duration,
+    /// A broker that takes nothing.
+    pub broker_blocked: Duration,
+    /// How often it is looked for.
+    pub every: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let s = Duration::from_secs;
+        Patience {
+            no_capable_agent: s(45),
+            broker_blocked: s(30),
+            every: s(5),
         }
     }
 }
@@ -137,6 +162,10 @@ pub struct Options {
     pub auto_requeue: Option<AutoRequeue>,
     /// JSON Schemas of inputs, checked at submit.
     pub schemas: BTreeMap<Kind, Arc<jsonschema::Validator>>,
+    /// Kinds whose tasks may open children by their own token.
+    pub may_spawn: BTreeSet<Kind>,
+    /// What may last how long before it is an alert.
+    pub patience: Patience,
     /// Where alerts go, beside the stream.
     pub alerts: Option<Arc<dyn AlertSink>>,
     /// Makes the tokens of running programs.
@@ -157,6 +186,8 @@ impl Default for Options {
             retention: Retention::default(),
             auto_requeue: None,
             schemas: BTreeMap::new(),
+            may_spawn: BTreeSet::new(),
+            patience: Patience::default(),
             alerts: None,
             tokens: crate::token::TaskTokens::default(),
             submissions: 1_024,

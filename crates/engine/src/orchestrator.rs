@@ -4,15 +4,17 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::supervise::Scope;
-use crate::{dispatch, grace, presence, recorder, retention, signals, submissions, sweep, timers};
+use crate::{
+    dispatch, grace, presence, recorder, retention, signals, submissions, sweep, timers, vigil,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
 use warrener_backend::broker::Health;
 use warrener_backend::{Address, Broker, Inbox, Store};
-use warrener_model::agent::Presence;
 use warrener_model::event::Cursor;
 use warrener_model::task::Task;
 use warrener_model::waiting::{Outlook, WaitingFor, waiting_for};
@@ -21,7 +23,9 @@ mod act;
 mod agents;
 mod dead;
 mod lanes;
+mod own;
 mod query;
+mod spawn;
 mod submit;
 mod wait;
 
@@ -30,6 +34,7 @@ pub use act::Cancelled;
 pub use dead::{Requeue, Requeued, Which};
 pub use lanes::LaneView;
 pub use query::{Books, Page};
+pub use spawn::Spawner;
 pub use submit::{BatchError, Submitted};
 
 /// Graces waiting at once: one a running task at most.
@@ -66,7 +71,8 @@ impl Orchestrator {
     /// part in `scope`. From here on the engine works until the scope's token is cancelled.
     ///
     /// # Errors
-    /// When store or broker cannot be worked with now.
+    /// When the store cannot be worked with now, or the broker not as it is. One that is away is waited for: meanwhile
+    /// work is accepted, and waits in the store.
     pub async fn start(
         store: Arc<dyn Store>,
         broker: Arc<dyn Broker>,
@@ -84,9 +90,15 @@ impl Orchestrator {
         ];
         let mut addresses = vec![Address::Dead];
         addresses.extend(inboxes.map(Address::Inbox));
-        core.broker.ensure(&addresses).await?;
+        let missing = ensure(&core, &addresses).await?;
         let orchestrator = Orchestrator { core: core.clone() };
         let stop = scope.token();
+        if missing {
+            scope.spawn(
+                "topology",
+                ensure_later(core.clone(), addresses, stop.clone()),
+            );
+        }
         scope.spawn("grace", grace::run(core.clone(), waiting, stop.clone()));
         scope.spawn("recorder", recorder::run(core.clone(), stop.clone()));
         scope.spawn("presence", presence::run(core.clone(), stop.clone()));
@@ -95,6 +107,7 @@ impl Orchestrator {
         scope.spawn("submissions", submit);
         scope.spawn("timers", timers::run(core.clone(), stop.clone()));
         scope.spawn("sweep", sweep::run(core.clone(), stop.clone()));
+        scope.spawn("vigil", vigil::run(core.clone(), stop.clone()));
         scope.spawn("retention", retention::run(core.clone(), stop.clone()));
         scope.spawn("dispatch", dispatch::run(core, stop));
         Ok(orchestrator)
@@ -113,6 +126,11 @@ impl Orchestrator {
     /// Messages and runs that were refused since the start, by sort and reason (`outcome/stale`, …).
     pub fn refusals(&self) -> BTreeMap<String, u64> {
         self.core.refusals()
+    }
+
+    /// Counts something that was refused before it came here: at the end of a link, by its class.
+    pub fn count_refusal(&self, what: &str, class: &str) {
+        self.core.refused(what, class);
     }
 
     /// From now on nothing is accepted or handed out; what runs goes on.
@@ -140,18 +158,6 @@ impl Orchestrator {
         }
     }
 
-    /// The rights of a task token, if this server made it and its attempt still runs.
-    pub async fn task_right(&self, token: &str) -> Result<Option<crate::token::TaskRight>> {
-        let Some(right) = self.core.options.tokens.read(token) else {
-            return Ok(None);
-        };
-        let task = self.core.store.tasks(&[right.task]).await?.pop().flatten();
-        let runs = task.is_some_and(|task| {
-            task.life.epoch == right.epoch && task.life.state == warrener_model::State::Running
-        });
-        Ok(runs.then_some(right))
-    }
-
     fn view(&self, task: Task) -> View {
         let outlook = Outlook {
             paused: self.core.is_paused(&task.spec.lane),
@@ -167,25 +173,41 @@ impl Orchestrator {
     }
 }
 
+/// Makes the addresses; `true` if the broker is away, so that they are still missing.
+async fn ensure(core: &Core, addresses: &[Address]) -> Result<bool> {
+    match core.broker.ensure(addresses).await {
+        Ok(()) => Ok(false),
+        Err(error) if error.is_passing() => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Work is accepted while the broker is away; its addresses are made when it is there.
+async fn ensure_later(core: Arc<Core>, addresses: Vec<Address>, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        match ensure(&core, &addresses).await {
+            Ok(false) => return core.ready.notify_one(),
+            Ok(true) => {}
+            Err(error) => tracing::warn!(%error, "the broker's addresses are not made"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(core.options.timers.poll) => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
 /// What a server must know before it decides anything: agents, lanes, who holds what.
 async fn restore(core: &Arc<Core>) -> Result<()> {
     for lane in core.store.lanes().await? {
         core.set_paused(&lane.lane, lane.paused);
     }
-    // On a direct broker every connection ended with the server that held it; agents say hello again.
-    let direct = core.broker.capabilities().direct;
-    for mut agent in core.store.agents().await? {
-        let there = matches!(agent.presence, Presence::Up | Presence::Draining);
-        if there && direct {
-            agent.presence = Presence::Lost;
-        }
-        core.registry.restore(agent);
-    }
+    let now = core.now().await?;
+    core.restore_agents(now).await?;
     let held = core.store.held().await?;
     core.registry.resync(&held, core.registry.generation());
-    let now = core.now().await?;
     for task in core.store.offered_before(now, usize::MAX >> 1).await? {
-        core.registry.offered(&task.spec.lane, task.id, true);
+        core.registry.offered(&task, true);
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Reads presence: hello, heartbeat, bye. Heartbeats renew leases; a link that ends starts the grace of its runs.
 
+use crate::away::Away;
 use crate::control::millis;
 use crate::core::Core;
 use crate::error::Result;
@@ -23,6 +24,7 @@ const CREDIT: u32 = 1_024;
 
 /// Runs until told to stop; subscribes again whenever the broker was away.
 pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
+    let mut away = Away::default();
     while !stop.is_cancelled() {
         let from = Address::Inbox(Inbox::Presence);
         match core
@@ -35,6 +37,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
             .await
         {
             Ok(mut presence) => {
+                away.is_back();
                 core.lag.presence_up.store(true, Ordering::Release);
                 tokio::select! {
                     () = read(&core, &mut presence) => {}
@@ -42,7 +45,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
                 }
                 core.lag.presence_up.store(false, Ordering::Release);
             }
-            Err(error) => tracing::warn!(%error, "presence waits for the broker"),
+            Err(error) => away.says("presence", &error),
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(100)) => {}
@@ -143,11 +146,7 @@ async fn hello(core: &Arc<Core>, hello: Hello) -> Result<()> {
         server_time: now,
     };
     let (name, lanes) = (hello.name.clone(), hello.lanes.len());
-    let agent = core.registry.join(hello, now);
-    let drains = agent.drain;
-    core.store
-        .commit(vec![Change::from(Op::Agent(Box::new(agent)))])
-        .await?;
+    let drains = core.joins(hello, now).await?.drain;
     tracing::info!(agent = %who.agent, instance = %who.instance, name, lanes, "agent joined");
     let mut letters = vec![core.letter(&who, &welcome, now)];
     if drains {
@@ -156,6 +155,7 @@ async fn hello(core: &Arc<Core>, hello: Hello) -> Result<()> {
             &who,
             &message::Drain {
                 deadline: None,
+                within_ms: None,
                 reason,
                 stay: true,
             },
@@ -285,15 +285,12 @@ async fn heartbeat(core: &Arc<Core>, beat: &Heartbeat) -> Result<()> {
 /// An agent is gone: its runs have the grace to show themselves (through another connection of the same boot).
 pub(crate) async fn gone(core: &Arc<Core>, who: &Who, presence: Presence) -> Result<()> {
     let now = core.now().await?;
-    if let Some(agent) = core.registry.leave(who, presence, now) {
+    if core.leaves(who, presence, now).await?.is_some() {
         // A server that stops ends the links itself: nobody is lost then.
         if presence == Presence::Lost && !core.is_draining() {
             core.alerts.agent_lost(&who.agent, now);
         }
         tracing::info!(agent = %who.agent, instance = %who.instance, presence = presence.as_str(), "agent gone");
-        core.store
-            .commit(vec![Change::from(Op::Agent(Box::new(agent)))])
-            .await?;
     }
     let clean = presence == Presence::Left;
     abandon(core, clean, |held| held == who).await
@@ -325,12 +322,9 @@ async fn abandon(core: &Arc<Core>, clean: bool, whose: impl Fn(&Who) -> bool) ->
 /// Agents that were silent for a lease: called lost, their runs are the sweep's.
 pub(crate) async fn expire(core: &Arc<Core>, now: Timestamp) -> Result<()> {
     for who in core.registry.silent(core.options.timers.lease) {
-        if let Some(agent) = core.registry.leave(&who, Presence::Lost, now) {
+        if core.leaves(&who, Presence::Lost, now).await?.is_some() {
             core.alerts.agent_lost(&who.agent, now);
             tracing::warn!(agent = %who.agent, "agent silent for a lease");
-            core.store
-                .commit(vec![Change::from(Op::Agent(Box::new(agent)))])
-                .await?;
         }
     }
     Ok(())

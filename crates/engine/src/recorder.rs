@@ -1,5 +1,6 @@
 //! Reads results: claims and outcomes. Many at a time, one commit for all, answers after the commit, then the acks.
 
+use crate::away::Away;
 use crate::control::by_agent;
 use crate::core::Core;
 use crate::error::Result;
@@ -33,6 +34,7 @@ enum Item {
 
 /// Runs until told to stop; subscribes again whenever the broker was away.
 pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
+    let mut away = Away::default();
     while !stop.is_cancelled() {
         let from = Address::Inbox(Inbox::Results);
         let subscribe = Subscribe {
@@ -42,6 +44,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
         };
         match core.broker.subscribe(subscribe).await {
             Ok(mut results) => {
+                away.is_back();
                 core.lag.results_up.store(true, Ordering::Release);
                 tokio::select! {
                     () = read(&core, &mut results) => {}
@@ -49,7 +52,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
                 }
                 core.lag.results_up.store(false, Ordering::Release);
             }
-            Err(error) => tracing::warn!(%error, "recorder waits for the broker"),
+            Err(error) => away.says("the recorder", &error),
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(100)) => {}
@@ -176,7 +179,7 @@ fn intent(core: &Core, item: &Item) -> (Intent, Option<&'static str>) {
             let objection = if claim.started {
                 None
             } else {
-                core.registry.objection(&claim.who)
+                core.registry.objection(&claim.who, *task)
             };
             let event = match objection {
                 Some(_) => Event::Unoffer { offer: claim.offer },

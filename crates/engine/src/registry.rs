@@ -12,6 +12,11 @@ use warrener_model::name::{Kind, Lane};
 use warrener_model::task::Task;
 use warrener_model::{AgentId, TaskId, Timestamp};
 
+mod known;
+mod offers;
+
+use offers::Offers;
+
 #[derive(Debug, Default)]
 pub(crate) struct Registry(Mutex<Inner>);
 
@@ -19,7 +24,7 @@ pub(crate) struct Registry(Mutex<Inner>);
 struct Inner {
     agents: BTreeMap<AgentId, Live>,
     holder: HashMap<TaskId, AgentId>,
-    offered: HashMap<Lane, HashSet<TaskId>>,
+    offers: Offers,
     turn: u64,
     /// Grows with every change of who holds what.
     generation: u64,
@@ -198,13 +203,8 @@ impl Registry {
         self.lock().release(task);
     }
 
-    pub(crate) fn offered(&self, lane: &Lane, task: TaskId, offered: bool) {
-        let mut inner = self.lock();
-        if offered {
-            inner.offered.entry(lane.clone()).or_default().insert(task);
-        } else if let Some(set) = inner.offered.get_mut(lane) {
-            set.remove(&task);
-        }
+    pub(crate) fn offered(&self, task: &Task, offered: bool) {
+        self.lock().offers.set(task, offered);
     }
 
     /// How often the view of who holds what has changed.
@@ -253,7 +253,7 @@ impl Registry {
 
     /// How many offers of a lane are out.
     pub(crate) fn offers_out(&self, lane: &Lane) -> usize {
-        self.lock().offered.get(lane).map_or(0, HashSet::len)
+        self.lock().offers.out(lane)
     }
 
     /// Of these kinds, those that no live agent of the lane runs.
@@ -323,14 +323,19 @@ impl Registry {
         Some(chosen)
     }
 
-    /// Whether this agent may start one more, for a claim: `draining`, `no_slot`, or nothing against it.
-    pub(crate) fn objection(&self, who: &Who) -> Option<&'static str> {
-        let inner = self.lock();
-        let live = inner.agents.get(&who.agent)?;
+    /// Whether this agent may start one more, for a claim: `draining`, `no_slot`, or nothing against it. A queue gives
+    /// an offer to any agent of the lane; one that it is not for has no slot for it.
+    pub(crate) fn objection(&self, who: &Who, task: TaskId) -> Option<&'static str> {
+        let mut inner = self.lock();
+        let Inner { agents, offers, .. } = &mut *inner;
+        let live = agents.get(&who.agent)?;
         if live.agent.presence == Presence::Draining {
             return Some("draining");
         }
-        (live.holds.len() >= live.agent.card.slots as usize).then_some("no_slot")
+        let full = live.holds.len() >= live.agent.card.slots as usize;
+        let has_room = |id: &AgentId| agents.get(id).is_some_and(|live| live.free() > 0);
+        let other = offers.is_for_another(task, &live.agent.card, has_room);
+        (full || other).then_some("no_slot")
     }
 
     /// Everybody that is known.

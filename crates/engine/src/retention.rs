@@ -1,11 +1,11 @@
-//! What goes by itself: old tasks are forgotten, dead letters are tried again by rule, and lanes without agents alert.
+//! What goes by itself: old tasks and agents that are gone are forgotten, dead letters are tried again by rule.
 
 use crate::core::Core;
 use crate::error::Result;
 use crate::options::AutoRequeue;
 use crate::transition::Intent;
+use crate::vigil::back;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::query::{List, SortKey};
 use warrener_backend::store::Purge;
@@ -34,7 +34,6 @@ async fn tick(core: &Arc<Core>) -> Result<()> {
     if let Some(rule) = &core.options.auto_requeue {
         requeue(core, rule, now).await?;
     }
-    forgotten_lanes(core, now).await?;
     let retention = &core.options.retention;
     let purge = Purge {
         finished_before: back(now, retention.finished),
@@ -42,6 +41,7 @@ async fn tick(core: &Arc<Core>) -> Result<()> {
         keys_before: back(now, retention.keys.max(limits::IDEMPOTENCY_KEEP)),
         limit: BATCH,
     };
+    core.forget_agents(back(now, retention.agents)).await?;
     while core.store.purge(purge).await? >= BATCH {
         tokio::task::yield_now().await;
     }
@@ -52,7 +52,7 @@ async fn tick(core: &Arc<Core>) -> Result<()> {
 async fn requeue(core: &Arc<Core>, rule: &AutoRequeue, now: Timestamp) -> Result<()> {
     let since = back(now, rule.younger);
     let text = format!("state:dead class:{} finished:>{since}", rule.class);
-    let list = List {
+    let mut list = List {
         filter: Filter::parse(&text).expect("the rule makes a filter"),
         now,
         sort: SortKey::Finished,
@@ -61,31 +61,17 @@ async fn requeue(core: &Arc<Core>, rule: &AutoRequeue, now: Timestamp) -> Result
         after: None,
         bodies: false,
     };
-    let dead = core.store.list(list).await?;
-    let intents = dead
-        .iter()
-        .filter(|task| task.life.replays < rule.times)
-        .map(|task| Intent::new(task.id, Event::Requeue { anew: true }, "rule:auto_requeue"));
-    core.transitions(intents.collect()).await?;
-    Ok(())
-}
-
-/// Work that nobody can do is told to a person.
-async fn forgotten_lanes(core: &Arc<Core>, now: Timestamp) -> Result<()> {
-    let served = core.registry.lanes();
-    for count in core.store.counts().await? {
-        let waits = count.state == warrener_model::State::Ready && count.count > 0;
-        let long = count
-            .oldest
-            .is_some_and(|at| now.since(at) > core.options.timers.lease);
-        if waits && long && !served.contains_key(&count.lane) && !core.is_paused(&count.lane) {
-            core.alerts.no_capable_agent(&count.lane, count.count, now);
-        }
+    loop {
+        let dead = core.store.list(list.clone()).await?;
+        let intents = dead
+            .iter()
+            .filter(|task| task.life.replays < rule.times)
+            .map(|task| Intent::new(task.id, Event::Requeue { anew: true }, "rule:auto_requeue"));
+        core.transitions(intents.collect()).await?;
+        let Some(last) = dead.last().filter(|_| dead.len() == BATCH) else {
+            return Ok(());
+        };
+        // Those that the rule leaves alone stay where they are: the next page begins behind them.
+        list.after = Some(list.place(last));
     }
-    Ok(())
-}
-
-fn back(now: Timestamp, span: Duration) -> Timestamp {
-    let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_millis(now.as_millis().saturating_sub(span))
 }

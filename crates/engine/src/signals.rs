@@ -1,23 +1,29 @@
-//! Reads signals: log lines and progress of running programs.
+//! Reads signals: log lines and progress of running programs. Only the agent of a run speaks for it.
 
+use crate::away::Away;
 use crate::core::Core;
 use crate::error::Result;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::broker::Subscribe;
 use warrener_backend::store::{Change, LogChunk, Op};
 use warrener_backend::{Address, Delivery, Inbox, Subscription};
-use warrener_model::TaskId;
+use warrener_model::event::{Cursor, EventKind, NewEvent};
 use warrener_model::message::{self, Body, Signal};
 use warrener_model::task::{Progress, Task};
+use warrener_model::{AgentId, TaskId, Timestamp};
 
 const BATCH: usize = 512;
 const CREDIT: u32 = 2_048;
+/// Rows of history in which the run of a late signal is looked for; nobody misses a log line of a run further back.
+const HISTORY: usize = 1_000;
 
 /// Runs until told to stop; subscribes again whenever the broker was away.
 pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
+    let mut away = Away::default();
     while !stop.is_cancelled() {
         let from = Address::Inbox(Inbox::Signals);
         match core
@@ -30,12 +36,13 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
             .await
         {
             Ok(mut signals) => {
+                away.is_back();
                 tokio::select! {
                     () = read(&core, &mut signals) => {}
                     () = stop.cancelled() => {}
                 }
             }
-            Err(error) => tracing::warn!(%error, "signals wait for the broker"),
+            Err(error) => away.says("signals", &error),
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(100)) => {}
@@ -57,7 +64,7 @@ async fn read(core: &Arc<Core>, signals: &mut Subscription) {
         for delivery in batch {
             match message::decode::<Signal>(&delivery.message.body) {
                 Ok(signal) if &*delivery.message.kind == Signal::TYPE => {
-                    read.push(signal);
+                    read.push((delivery.message.sender.clone(), signal));
                     settled.push(delivery);
                 }
                 _ => {
@@ -76,8 +83,11 @@ async fn read(core: &Arc<Core>, signals: &mut Subscription) {
     }
 }
 
-async fn record(core: &Core, signals: Vec<Signal>) -> Result<()> {
-    let mut ids: Vec<TaskId> = signals.iter().map(|signal| signal.task_id).collect();
+/// A signal, and the agent that sent it, where the broker can tell.
+type Signed = (Option<AgentId>, Signal);
+
+async fn record(core: &Core, signals: Vec<Signed>) -> Result<()> {
+    let mut ids: Vec<TaskId> = signals.iter().map(|(_, signal)| signal.task_id).collect();
     ids.sort_unstable();
     ids.dedup();
     let tasks: HashMap<TaskId, Task> = core
@@ -89,44 +99,76 @@ async fn record(core: &Core, signals: Vec<Signal>) -> Result<()> {
         .map(|task| (task.id, task))
         .collect();
     let at = core.now().await?;
+    let mut runs = HashMap::new();
     let mut changes = vec![];
-    for signal in signals {
+    for (sender, signal) in signals {
         let Some(task) = tasks.get(&signal.task_id) else {
             core.refused("signal", "unknown");
             continue;
         };
-        let Some(behind) = task.life.epoch.checked_sub(signal.epoch) else {
-            core.refused("signal", "stale");
-            continue;
+        let run = match runs.entry((task.id, signal.epoch)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(find(core, task, signal.epoch).await?),
         };
-        // On claim lanes attempt and epoch grow together.
-        let behind = u32::try_from(behind).unwrap_or(u32::MAX);
-        let attempt = task.life.attempt.saturating_sub(behind);
-        if signal.kind == "progress" {
-            let progress = Progress {
-                fraction: signal.fraction,
-                message: signal.text,
-            };
-            let (task, epoch) = (signal.task_id, signal.epoch);
-            changes.push(Change::from(Op::Progress {
-                task,
-                epoch,
-                progress,
-            }));
-        } else if let Some(text) = signal.text {
-            let stream = signal.stream.unwrap_or_else(|| "stderr".into());
-            let task = signal.task_id;
-            changes.push(Change::from(Op::Log(LogChunk {
-                task,
-                attempt,
-                at,
-                stream,
-                text,
-            })));
+        match run {
+            Some(run) if Some(&run.agent) == sender.as_ref() => {
+                changes.extend(change(signal, run.attempt, at));
+            }
+            Some(_) => core.refused("signal", "not_yours"),
+            None => core.refused("signal", "stale"),
         }
     }
     if !changes.is_empty() {
         core.store.commit(changes).await?;
     }
     Ok(())
+}
+
+/// The run that an epoch of a task belongs to.
+struct Run {
+    agent: AgentId,
+    attempt: u32,
+}
+
+/// The newest run is in the task's row; an earlier one, whose last words come late, in its history.
+async fn find(core: &Core, task: &Task, epoch: u64) -> Result<Option<Run>> {
+    let life = &task.life;
+    if epoch == life.epoch {
+        let attempt = life.attempt;
+        return Ok(life.last.clone().map(|agent| Run { agent, attempt }));
+    }
+    let rows = core.store.events(Cursor(0), Some(task.id), HISTORY).await?;
+    let grant = |event: &NewEvent| {
+        event.epoch == epoch && matches!(event.kind, EventKind::Started | EventKind::Superseded)
+    };
+    let row = rows.into_iter().find(|row| grant(&row.event));
+    Ok(row.and_then(|row| {
+        let attempt = row.event.attempt;
+        row.event.agent.map(|agent| Run { agent, attempt })
+    }))
+}
+
+/// What a signal writes, if anything.
+fn change(signal: Signal, attempt: u32, at: Timestamp) -> Option<Change> {
+    let (task, epoch) = (signal.task_id, signal.epoch);
+    if signal.kind == "progress" {
+        let progress = Progress {
+            fraction: signal.fraction,
+            message: signal.text,
+        };
+        return Some(Change::from(Op::Progress {
+            task,
+            epoch,
+            progress,
+        }));
+    }
+    let stream = signal.stream.unwrap_or_else(|| "stderr".into());
+    let text = signal.text?;
+    Some(Change::from(Op::Log(LogChunk {
+        task,
+        attempt,
+        at,
+        stream,
+        text,
+    })))
 }

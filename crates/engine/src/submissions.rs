@@ -1,5 +1,6 @@
 //! Reads submissions that agents of role leader send over the broker (contracts.md section 5).
 
+use crate::away::Away;
 use crate::core::Core;
 use crate::orchestrator::Orchestrator;
 use std::sync::Arc;
@@ -7,12 +8,13 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::broker::Subscribe;
 use warrener_backend::{Address, Delivery, Inbox};
-use warrener_model::{Submission, message};
+use warrener_model::Submission;
 
 const CREDIT: u32 = 256;
 
 /// Runs until told to stop; subscribes again whenever the broker was away.
 pub(crate) async fn run(orchestrator: Orchestrator, core: Arc<Core>, stop: CancellationToken) {
+    let mut away = Away::default();
     while !stop.is_cancelled() {
         let from = Address::Inbox(Inbox::Submit);
         match core
@@ -25,6 +27,7 @@ pub(crate) async fn run(orchestrator: Orchestrator, core: Arc<Core>, stop: Cance
             .await
         {
             Ok(mut submissions) => loop {
+                away.is_back();
                 let delivery = tokio::select! {
                     delivery = submissions.next() => delivery,
                     () = stop.cancelled() => return,
@@ -36,7 +39,7 @@ pub(crate) async fn run(orchestrator: Orchestrator, core: Arc<Core>, stop: Cance
                     () = stop.cancelled() => return,
                 }
             },
-            Err(error) => tracing::warn!(%error, "submissions wait for the broker"),
+            Err(error) => away.says("the reader of submissions", &error),
         }
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(100)) => {}
@@ -49,9 +52,21 @@ pub(crate) async fn run(orchestrator: Orchestrator, core: Arc<Core>, stop: Cance
 async fn take(orchestrator: &Orchestrator, core: &Core, delivery: Delivery) {
     let body = String::from_utf8_lossy(&delivery.message.body).into_owned();
     let key = delivery.message.id.to_string();
-    let actor = match message::sender(&delivery.message.body) {
+    let actor = match delivery.message.sender.clone() {
+        Some(agent)
+            if core
+                .registry
+                .role(&agent)
+                .is_some_and(|role| !role.submits()) =>
+        {
+            core.refused("submit", "role");
+            return delivery.reject(format!(
+                "agent {agent} may not submit: its role is not leader"
+            ));
+        }
         Some(agent) => format!("agent:{agent}"),
-        None => "agent".to_owned(),
+        // A client of role leader that is no agent.
+        None => "leader".to_owned(),
     };
     let submission = match Submission::read(&body) {
         Ok(submission) => submission,

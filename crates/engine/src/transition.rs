@@ -23,7 +23,7 @@ const TRIES: usize = 12;
 pub(crate) struct Intent {
     pub(crate) task: TaskId,
     pub(crate) event: Event,
-    /// Who causes it: `server`, `agent:NAME`, `user:NAME`, `rule:NAME`.
+    /// Who causes it: `server`, `agent:NAME`, `user:NAME`, `rule:NAME`, `task:ID`.
     pub(crate) actor: String,
     /// More for the row of history.
     pub(crate) detail: serde_json::Value,
@@ -227,13 +227,13 @@ impl Core {
         if moved.before == State::Running && task.life.state != State::Running {
             self.ready.notify_one();
         }
-        self.registry
-            .offered(&task.spec.lane, task.id, task.life.offered_at.is_some());
+        self.registry.offered(task, task.life.offered_at.is_some());
         for effect in &moved.effects {
             match effect {
                 Effect::Ready => self.ready.notify_one(),
                 Effect::Alert => self.alerts.dead(task),
-                Effect::ScaleUp => self.alerts.scale_up(task),
+                // In the row of history: see `detail`.
+                Effect::ScaleUp => {}
                 Effect::Grant { .. } | Effect::Ask | Effect::Revoke { .. } => {}
             }
         }
@@ -319,6 +319,9 @@ fn detail(step: &Step, given: &serde_json::Value) -> serde_json::Value {
     }
     if let Some(reason) = step.life.dead_reason {
         detail.insert("dead_reason".into(), reason.as_str().into());
+    }
+    if step.effects.contains(&Effect::ScaleUp) {
+        detail.insert("scale_up".into(), true.into());
     }
     serde_json::Value::Object(detail)
 }

@@ -273,6 +273,8 @@ impl Broker for LinkBroker {
             direct: true,
             wills: true,
             topics: true,
+            counts: true,
+            reasons: true,
         }
     }
 

@@ -11,7 +11,7 @@ pub use client::{Connection, LinkBroker, LinkOptions};
 pub mod serve;
 pub use serve::{LinkEnd, ServeOptions, serve_link};
 pub mod gate;
-pub use gate::Peer;
+pub use gate::{Objection, Peer, Tally};
 pub mod upgrade;
 pub use upgrade::{Ask, Refusal};
 pub mod listen;

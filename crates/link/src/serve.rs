@@ -14,7 +14,7 @@
 mod session;
 
 use crate::frame::{Frame, SocketError};
-use crate::gate::Peer;
+use crate::gate::{Peer, Tally};
 use crate::outbox::{Stuck, outbox};
 use futures_util::{Sink, Stream, StreamExt};
 use session::Session;
@@ -48,6 +48,8 @@ pub struct ServeOptions {
     pub goodbye: Duration,
     /// Ends the link when it is cancelled.
     pub stop: CancellationToken,
+    /// Counts what the peer is refused.
+    pub tally: Option<Arc<dyn Tally>>,
 }
 
 impl Default for ServeOptions {
@@ -61,6 +63,7 @@ impl Default for ServeOptions {
             credit: 4_096,
             goodbye: Duration::from_secs(1),
             stop: CancellationToken::new(),
+            tally: None,
         }
     }
 }

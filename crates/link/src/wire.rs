@@ -66,6 +66,8 @@ pub(crate) fn message(letter: Letter) -> Message {
         id: letter.id,
         kind: letter.kind.into(),
         store: letter.store,
+        // Whatever a client says of itself: the gate knows.
+        sender: None,
         trace: letter.trace,
         body: Bytes::copy_from_slice(letter.body.as_str().as_bytes()),
         reason: letter.reason,

@@ -42,6 +42,8 @@ impl Harness for LinkHarness {
             direct: true,
             wills: true,
             topics: true,
+            counts: true,
+            reasons: true,
         }
     }
 

@@ -19,7 +19,10 @@ use warrener_testkit::broker::talk::{
 fn large(n: u64, bytes: usize) -> Outgoing {
     let mut message = said(&who("ann"), n);
     let filler = "x".repeat(bytes);
-    message.body = format!(r#"{{"v":1,"agent_id":"ann","number":{n},"filler":"{filler}"}}"#).into();
+    message.body = format!(
+        r#"{{"v":1,"agent_id":"ann","instance":"00000001","number":{n},"filler":"{filler}"}}"#
+    )
+    .into();
     to(&RESULTS, message)
 }
 

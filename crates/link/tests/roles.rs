@@ -2,15 +2,18 @@
 
 mod stage;
 
-use stage::Stage;
 use stage::raw::Raw;
-use std::sync::Arc;
+use stage::{Stage, quick};
+use std::sync::{Arc, Mutex};
 use warrener_api::link::{Answer, Code, Receipt, ToClient};
 use warrener_backend::broker::{self, Address, Broker, Inbox, Subscribe};
 use warrener_backend::error::Error;
-use warrener_model::agent::Role;
+use warrener_link::{ServeOptions, Tally};
+use warrener_model::agent::{Role, Who};
+use warrener_model::id::InstanceId;
 use warrener_testkit::broker::talk::{
-    PRESENCE, RESULTS, depth_is, note, offers, publish, read, said, take, to, try_read, who, will,
+    PRESENCE, RESULTS, depth_is, next, note, offers, publish, read, said, take, to, try_read, who,
+    will,
 };
 
 #[tokio::test]
@@ -55,6 +58,61 @@ async fn a_violation_is_answered_and_nothing_of_its_batch_is_published() {
     // The link goes on.
     let receipt = publish(&agent, &PRESENCE, said(&ann, 2)).await;
     assert_eq!(receipt, broker::Receipt::Confirmed);
+}
+
+/// Counts what is refused.
+#[derive(Debug, Default)]
+struct Count(Mutex<Vec<&'static str>>);
+
+impl Tally for Count {
+    fn refused(&self, class: &'static str) {
+        let mut told = self.0.lock().expect("pushing does not panic");
+        told.push(class);
+    }
+}
+
+#[tokio::test]
+async fn a_link_stays_what_it_was_when_it_was_made_and_what_it_is_refused_is_counted() {
+    let count = Arc::new(Count::default());
+    let options = ServeOptions {
+        tally: Some(count.clone()),
+        ..quick()
+    };
+    let stage = Stage::new(Default::default(), options).await;
+    let server: Arc<dyn Broker> = Arc::new(stage.broker.clone());
+    let [signals, submit] = [Inbox::Signals, Inbox::Submit].map(Address::Inbox);
+    let all = [PRESENCE, signals.clone(), submit.clone()];
+    server.ensure(&all).await.unwrap();
+    let ann = who("ann");
+    let (link, _pipe) = stage.client(Some(&ann), Role::Worker).await;
+    let agent: Arc<dyn Broker> = Arc::new(link);
+    let second_boot = Who {
+        instance: InstanceId::random(2),
+        ..ann.clone()
+    };
+    let mut hello = said(&ann, 1);
+    hello.kind = "hello".into();
+    hello.body =
+        r#"{"v":1,"agent_id":"ann","instance":"00000001","role":"leader","lanes":[],"slots":1}"#
+            .into();
+    for (address, message) in [
+        (&PRESENCE, said(&second_boot, 1)),
+        (&PRESENCE, hello),
+        (&submit, said(&ann, 1)),
+        (&Address::Dead, said(&ann, 1)),
+    ] {
+        let result = agent.publish(vec![to(address, message)]).await;
+        assert!(matches!(result, Err(Error::NotAllowed(_))), "{result:?}");
+    }
+    let told = count.0.lock().unwrap().clone();
+    assert_eq!(told, ["sender", "role", "role", "address"]);
+    // A signal names nobody: the server's end says whose it is, whatever the client said.
+    let mut signal = note(7);
+    signal.kind = "signal".into();
+    signal.sender = Some(who("ben").agent);
+    publish(&agent, &signals, signal).await;
+    let mut reader = read(&server, &signals, 1).await;
+    assert_eq!(next(&mut reader).await.message.sender, Some(ann.agent));
 }
 
 #[tokio::test]
@@ -157,7 +215,7 @@ async fn requests_that_make_no_sense_are_answered_and_the_link_goes_on() {
         .await;
     raw.say(r#"{"op":"close","sub":9,"clean":true}"#).await;
     raw.say(
-        r#"{"op":"publish","n":7,"batch":[{"to":"inbox/presence","message":{"id":"01931b66-7d50-7c8a-b7a5-64d2f14f8c11","kind":"x","body":{"agent_id":"ann"}}}]}"#,
+        r#"{"op":"publish","n":7,"batch":[{"to":"inbox/presence","message":{"id":"01931b66-7d50-7c8a-b7a5-64d2f14f8c11","kind":"x","body":{"agent_id":"ann","instance":"00000001"}}}]}"#,
     )
     .await;
     let ToClient::Reply(reply) = raw.hear().await else {

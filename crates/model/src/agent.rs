@@ -54,9 +54,9 @@ impl Role {
         )
     }
 
-    /// Whether it may submit and cancel tasks.
+    /// Whether it may submit and cancel tasks over the broker (contracts.md section 5).
     pub fn submits(self) -> bool {
-        matches!(self, Role::Leader | Role::Coordinator)
+        self == Role::Leader
     }
 }
 

@@ -109,7 +109,7 @@ pub struct NewEvent {
     pub epoch: u64,
     /// The agent concerned.
     pub agent: Option<AgentId>,
-    /// Who caused it: `server`, `agent:NAME`, `user:NAME`, `rule:NAME`.
+    /// Who caused it: `server`, `agent:NAME`, `user:NAME`, `rule:NAME`, `task:ID`.
     pub actor: String,
     /// More, as a JSON object: error class and message, retry time, reason.
     pub detail: serde_json::Value,

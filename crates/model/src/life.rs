@@ -20,7 +20,7 @@ mod cause;
 mod effect;
 mod state;
 
-pub use cause::{Claim, Ending, Event};
+pub use cause::{Claim, Ending, Event, Needs};
 pub use effect::{Effect, Refused, RevokeReason, Step};
 pub use state::{Parked, State};
 
@@ -240,7 +240,7 @@ pub fn apply(life: &Life, event: &Event, context: &Context<'_>) -> Result<Step, 
         Event::Lost { seen } => by_server::lost(life, *seen, context),
         Event::Due => by_server::due(life, context),
         Event::Cancel => by_person::cancel(life, context),
-        Event::Retry { anew } => by_person::retry(life, *anew, context),
+        Event::Retry { anew, needs } => by_person::retry(life, *anew, *needs, context),
         Event::Requeue { anew } => by_person::requeue(life, *anew, context),
         Event::Reassign { to } => by_person::reassign(life, to, context),
         Event::Park(why) => by_person::park(life, *why, context),

@@ -14,6 +14,8 @@ pub const OUTPUT_BYTES: usize = 1024 * 1024;
 pub const ERROR_MESSAGE_BYTES: usize = 4 * 1024;
 /// Bytes of an error's detail as JSON: travels beside the message.
 pub const DETAIL_BYTES: usize = 64 * 1024;
+/// Bytes of the words of a progress: one line on a screen, with room.
+pub const PROGRESS_MESSAGE_BYTES: usize = 4 * 1024;
 /// Labels of a task, and the characters of a key and a value: an index, not a payload.
 pub const LABELS: usize = 32;
 /// Characters of a label's key.
@@ -50,3 +52,6 @@ pub const WAIT: Duration = Duration::from_secs(60);
 pub const SLOTS: u32 = 1_024;
 /// `retry_after` of a handler: at most a day.
 pub const RETRY_AFTER: Duration = Duration::from_secs(86_400);
+/// Generations below a task: one that opens itself for ever ends here. Deep enough for lead, module, file, check and fix;
+/// ten children each make a hundred thousand tasks by then, which an operator can still cancel.
+pub const SPAWN_DEPTH: usize = 5;

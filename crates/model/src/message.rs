@@ -5,12 +5,15 @@ use crate::failure::Class;
 use crate::id::{ClaimId, TaskId};
 use crate::json::Json;
 use crate::life::RevokeReason;
-use crate::name::{AgentId, Kind, Lane};
-use crate::task::{Priority, Progress, Usage};
+use crate::name::{Kind, Lane};
+use crate::task::{Priority, Progress, TaskError, Usage};
 use crate::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+mod named;
+pub use named::{Named, named};
 
 /// The version of all messages of this module; another one is rejected.
 pub const VERSION: u32 = 1;
@@ -149,10 +152,20 @@ messages! {
         created_at: Timestamp,
         /// Starts allowed in all.
         #[serde(default)] max_attempts: u32,
+        /// Retries by an operator or a rule.
+        #[serde(default)] replays: u32,
+        /// It was not to start before this.
+        #[serde(default, skip_serializing_if = "Option::is_none")] not_before: Option<Timestamp>,
+        /// When it became ready.
+        #[serde(default, skip_serializing_if = "Option::is_none")] ready_at: Option<Timestamp>,
+        /// How far a run before was that gave it back.
+        #[serde(default, skip_serializing_if = "Option::is_none")] progress: Option<Progress>,
+        /// The failure of the last attempt that failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")] error: Option<TaskError>,
+        /// What the attempt that ended last used.
+        #[serde(default, skip_serializing_if = "Option::is_none")] usage: Option<Usage>,
         /// The grant, where the delivery is the claim.
         #[serde(default, skip_serializing_if = "Option::is_none")] grant: Option<Granted>,
-        /// What the run may show to the server as its own (contracts.md section 4).
-        #[serde(default, skip_serializing_if = "Option::is_none")] task_token: Option<String>,
     }
     /// Agent to server: may this run start, or go on?
     Claim "claim" {
@@ -183,6 +196,12 @@ messages! {
         lease_ms: u64,
         /// How long the attempt may run, in ms.
         timeout_ms: Option<u64>,
+        /// When the attempt started, by the store's clock.
+        #[serde(default, skip_serializing_if = "Option::is_none")] started_at: Option<Timestamp>,
+        /// The version of the task that this grant was read from.
+        #[serde(default, skip_serializing_if = "Option::is_none")] version: Option<u64>,
+        /// What the run may show to the server as its own (contracts.md section 4).
+        #[serde(default, skip_serializing_if = "Option::is_none")] task_token: Option<String>,
     }
     /// Server to agent: it may not.
     ClaimRefused "claim.refused" {
@@ -279,8 +298,10 @@ messages! {
     }
     /// Server to agent: finish what you have, take nothing new, leave.
     Drain "drain" {
-        /// Give back what runs after this.
+        /// Give back what runs after this, by the store's clock.
         deadline: Option<Timestamp>,
+        /// The same, as a span from now: clocks of two machines differ.
+        #[serde(default, skip_serializing_if = "Option::is_none")] within_ms: Option<u64>,
         /// In words.
         reason: String,
         /// Stay, with presence `draining`, instead of leaving.
@@ -371,45 +392,5 @@ pub struct Failure {
     pub retry_after_ms: Option<u64>,
 }
 
-/// The agent that a message of this sort says it comes from; receivers compare it with the connection's.
-pub fn sender(bytes: &[u8]) -> Option<AgentId> {
-    #[derive(Deserialize)]
-    struct From {
-        agent_id: AgentId,
-    }
-    serde_json::from_slice::<From>(bytes)
-        .ok()
-        .map(|from| from.agent_id)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bodies_carry_their_version_and_others_are_rejected() {
-        let recorded = Recorded { leases: vec![] };
-        let bytes = encode(&recorded);
-        assert_eq!(bytes, br#"{"v":1,"leases":[]}"#);
-        assert_eq!(decode::<Recorded>(&bytes), Ok(recorded));
-        let other = br#"{"v":2,"leases":[]}"#;
-        let error = BodyError::Version {
-            kind: "recorded",
-            found: 2,
-        };
-        assert_eq!(decode::<Recorded>(other), Err(error));
-        for bad in [&b"nonsense"[..], b"{}", b"[]", b"{\"v\":1}"] {
-            let result = decode::<Recorded>(bad);
-            assert!(
-                matches!(result, Err(BodyError::Malformed { .. })),
-                "{bad:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn unknown_fields_are_ignored() {
-        let bytes = br#"{"v":1,"leases":[],"new_in_v1":true}"#;
-        assert!(decode::<Recorded>(bytes).is_ok());
-    }
-}
+mod tests;

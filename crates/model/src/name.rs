@@ -135,6 +135,17 @@ name!(
     Capability, "capability", true, 96, DOTTED, NONE
 );
 
+name!(
+    /// Which of its outputs a piece of a program's log is from.
+    LogStream, "stream", false, 48, SHORT, NONE
+);
+
+impl Default for LogStream {
+    fn default() -> Self {
+        Self("stderr".into())
+    }
+}
+
 impl Default for Lane {
     fn default() -> Self {
         Self("default".into())

@@ -11,7 +11,7 @@ use warrener_model::agent::Who;
 use warrener_model::event::EventKind;
 use warrener_model::failure::DeadReason;
 use warrener_model::id::InstanceId;
-use warrener_model::life::{Effect, Ending, Event, Refused};
+use warrener_model::life::{Effect, Ending, Event, Needs, Refused};
 use warrener_model::{State, limits};
 
 #[test]
@@ -171,7 +171,10 @@ fn h18_what_a_stalled_publisher_sends_after_cancel_and_retry_is_stale() {
     let mut desk = Desk::new();
     desk.does(Event::Offer);
     desk.does(Event::Cancel);
-    desk.does(Event::Retry { anew: false });
+    desk.does(Event::Retry {
+        anew: false,
+        needs: Needs::Met,
+    });
     assert_eq!(desk.refuses(claim(&who("a"), 1, 1)), Refused::Stale);
     desk.does(Event::Offer);
     assert_eq!(desk.refuses(claim(&who("a"), 1, 1)), Refused::Stale);
@@ -193,7 +196,10 @@ fn h20_counters_are_not_reset_by_retry() {
     let mut desk = Desk::running();
     desk.does(Event::Cancel);
     let old = desk.life.clone();
-    desk.does(Event::Retry { anew: true });
+    desk.does(Event::Retry {
+        anew: true,
+        needs: Needs::Met,
+    });
     let life = &desk.life;
     assert_eq!(
         (life.attempt, life.epoch, life.offer, life.lease_seq),

@@ -1,15 +1,15 @@
-//! Tokens. The operator's may everything; a task's may read its own task while its attempt runs, and nothing else.
-//! A browser's session stands for the operator's token.
+//! Tokens. The operator's may everything; a task's, while its attempt runs, what [`crate::rights`] names. A browser's
+//! session stands for the operator's token.
 
 use crate::failure::Failure;
+use crate::rights::admit;
 use crate::state::App;
 use crate::{login, page};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use warrener_api::Problem;
-use warrener_engine::token::TaskRight;
 
 /// Who causes what is asked with the operator's token, in histories.
 pub(crate) const ACTOR: &str = "user:operator";
@@ -20,7 +20,7 @@ const OPEN: [&str; 2] = ["/livez", "/readyz"];
 const LOGIN: &str = "/api/v1/login";
 
 /// Lets a request pass, or says why not.
-pub(crate) async fn auth(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn auth(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
     if OPEN.contains(&path) || path == LOGIN || page::has(path) {
         return next.run(request).await;
@@ -38,23 +38,17 @@ pub(crate) async fn auth(State(app): State<App>, request: Request, next: Next) -
         Err(problem) => return Failure::from(problem).into_response(),
     };
     let failure = match app.orchestrator.task_right(&token).await {
-        Ok(Some(right)) if reads(&right, &request) => return next.run(request).await,
-        Ok(Some(right)) => {
-            let detail = format!("this token may read task {} and nothing else", right.task);
-            Problem::new("not_allowed", detail).into()
-        }
+        Ok(Some(right)) => match admit(&app, right, &mut request).await {
+            Ok(()) => return next.run(request).await,
+            Err(failure) => failure,
+        },
         Ok(None) => {
-            let detail = "this token is not of this server, or its task's attempt is over";
+            let detail = "this token is not of this server";
             Problem::new("unauthenticated", detail).into()
         }
         Err(error) => Failure::from(error),
     };
     failure.into_response()
-}
-
-fn reads(right: &TaskRight, request: &Request) -> bool {
-    let own = format!("/api/v1/tasks/{}", right.task);
-    matches!(*request.method(), Method::GET | Method::HEAD) && request.uri().path() == own
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {

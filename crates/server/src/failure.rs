@@ -100,6 +100,10 @@ impl From<Error> for Failure {
                     .mistakes([mistake])
                     .into()
             }
+            Error::NotAllowed { what, hint } => Problem::new(code, what).hint(hint).into(),
+            Error::AttemptOver { .. } => Problem::new(code, error.to_string())
+                .hint("end: another attempt has a token of its own; nothing that this one says counts any more")
+                .into(),
             Error::KeyTaken(task) => Problem::new(code, error.to_string()).task(task).into(),
             other => Problem::new(code, other.to_string()).into(),
         }

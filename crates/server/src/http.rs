@@ -13,4 +13,5 @@ pub(crate) mod list;
 pub(crate) mod live;
 pub(crate) mod login;
 pub(crate) mod metrics;
+pub(crate) mod own;
 pub(crate) mod tasks;

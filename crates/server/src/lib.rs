@@ -24,6 +24,7 @@ mod failure;
 mod guard;
 mod page;
 mod reading;
+mod rights;
 mod socket;
 mod state;
 

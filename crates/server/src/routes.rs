@@ -6,7 +6,7 @@ use crate::failure::{Answer, Failure};
 use crate::guard::guard;
 use crate::http::{
     acts, agents, batch, books, dead, health, history, lanes, link, list, live, login, metrics,
-    tasks,
+    own, tasks,
 };
 use crate::page;
 use crate::reading::Params;
@@ -33,7 +33,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(tasks::wait))
         .routes(routes!(tasks::get))
         .routes(routes!(history::events))
-        .routes(routes!(history::logs))
+        .routes(routes!(history::logs, own::log))
+        .routes(routes!(own::progress))
         .routes(routes!(acts::cancel))
         .routes(routes!(acts::retry))
         .routes(routes!(acts::reassign))

@@ -12,6 +12,7 @@ use warrener_backend::{Change, Committed};
 use warrener_model::agent::Agent;
 use warrener_model::event::NewEvent;
 use warrener_model::id::TaskId;
+use warrener_model::name::AgentId;
 use warrener_model::task::{Progress, Task};
 
 /// What a transaction has gathered beside its rows.
@@ -91,6 +92,7 @@ fn operations(db: &Connection, ops: &[Op], gathered: &mut Gathered) -> Result<Ve
             } => report(db, *task, *epoch, progress)?,
             Op::Log(chunk) => log::append(db, chunk)?,
             Op::Agent(op) => agent(db, op)?,
+            Op::Forget(id) => forget(db, id)?,
             Op::Lane(op) => lane(db, op)?,
         }
     }
@@ -315,6 +317,12 @@ fn agent(db: &Connection, agent: &Agent) -> rusqlite::Result<()> {
             agent.joined_at.as_millis(),
             agent.seen_at.as_millis()
         ])?;
+    Ok(())
+}
+
+fn forget(db: &Connection, id: &AgentId) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM agent WHERE id = ?1")?
+        .execute(params![id.as_str()])?;
     Ok(())
 }
 

@@ -106,6 +106,7 @@ macro_rules! store_suite {
             durable::what_was_handed_over_before_closing_is_answered,
             durable::time_never_goes_back,
             agents::an_agent_is_as_it_was_written_last,
+            agents::an_agent_that_is_forgotten_is_gone,
             agents::a_lane_is_as_it_was_set_last,
         }
     };

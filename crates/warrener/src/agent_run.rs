@@ -1,4 +1,4 @@
-//! One agent of programs, over the link: what `agent run` is, whoever starts it.
+//! One agent of programs: what `agent run` is, whoever starts it.
 
 use crate::shutdown;
 use std::collections::BTreeMap;
@@ -8,15 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use warrener_api::problem::Problem;
-use warrener_api::tls::Roots;
-use warrener_backend::Broker;
 use warrener_engine::agent::{CommandExecutor, Stopped};
 use warrener_engine::command::{Guard, Program};
 use warrener_engine::{Agent, AgentOptions, Timers};
-use warrener_link::{Connection, LinkBroker, LinkOptions};
 use warrener_model::agent::{Role, Who};
 use warrener_model::name::Capability;
 use warrener_model::{AgentId, InstanceId, Lane};
+
+mod way;
+
+pub(crate) use way::Way;
 
 /// What an agent is started with.
 #[derive(Clone, Debug)]
@@ -31,11 +32,10 @@ pub(crate) struct Setup {
     /// Run the program here instead of in a folder of its own.
     pub(crate) cwd: Option<PathBuf>,
     pub(crate) command: Vec<OsString>,
+    pub(crate) way: Way,
+    /// What programs are told of where the server is; empty where this agent was not told.
     pub(crate) server: String,
-    pub(crate) token: Option<String>,
-    /// Whom `https` trusts.
-    pub(crate) roots: Roots,
-    /// The file that some of them came from, for programs that speak to the server, too.
+    /// Authorities to trust, for programs that speak to the server.
     pub(crate) ca: Option<PathBuf>,
     /// Where work folders are made.
     pub(crate) work: PathBuf,
@@ -57,17 +57,9 @@ pub(crate) async fn run(setup: Setup) -> Result<Stopped, Problem> {
     };
     let work = setup.work.join(format!("{}-{instance}", setup.name));
     let guard = guard(&instance, &work)?;
-    let link = LinkBroker::connect(LinkOptions {
-        url: setup.server.clone(),
-        token: setup.token.clone(),
-        roots: setup.roots.clone(),
-        agent: Some(who),
-        role: setup.role,
-        // Well below the grace: a server that comes back must hear of our runs before it gives them away.
-        reconnect_max: setup.timers.hello.min(Duration::from_secs(1)),
-        ..LinkOptions::default()
-    })
-    .map_err(|error| Problem::new("usage", error.to_string()))?;
+    // Well below the grace: a server that comes back must hear of our runs before it gives them away.
+    let again = setup.timers.hello.min(Duration::from_secs(1));
+    let line = setup.way.connect(who, setup.role, again)?;
     let base = std::env::current_dir().map_err(|e| Problem::new("internal", e.to_string()))?;
     let program = Program {
         cwd: setup.cwd.clone(),
@@ -94,45 +86,19 @@ pub(crate) async fn run(setup: Setup) -> Result<Stopped, Problem> {
         instance: Some(instance),
         ..AgentOptions::default()
     };
-    let broker: Arc<dyn Broker> = Arc::new(link.clone());
+    let broker = line.broker();
     #[cfg(feature = "kill-points")]
     let broker = crate::kill_points::broker(broker);
     let agent = Agent::new(broker, Arc::new(executor), options);
-    let mut connection = link.connected();
-    let refused = async {
-        loop {
-            let now = connection.borrow_and_update().clone();
-            if let Some(problem) = hopeless(&now, &setup.server) {
-                return problem;
-            }
-            if connection.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
-    };
     let stopped = tokio::select! {
         stopped = agent.run(stop) => stopped,
-        problem = refused => return Err(problem),
+        problem = line.refused() => return Err(problem),
     };
-    link.close().await;
+    line.close().await;
     drop(guard);
     // What is left of it (nothing, after a clean end) is no reason to fail.
     let _ = std::fs::remove_dir_all(&work);
     Ok(stopped)
-}
-
-/// Why there will never be a link, if there will not.
-fn hopeless(connection: &Connection, url: &str) -> Option<Problem> {
-    let reason = connection.reason()?;
-    let problem =
-        |code, words| Problem::new(code, format!("the server at {url} {words}: {reason}"));
-    Some(match connection {
-        Connection::Refused { .. } => problem("unauthenticated", "refused the link"),
-        Connection::Untrusted { .. } => problem("server_untrusted", "cannot be trusted"),
-        Connection::Unusable { .. } => problem("server_unreachable", "does not take the link")
-            .hint("check the address: https:// for a server with TLS, http:// without"),
-        Connection::Away { .. } | Connection::Up | Connection::Closed => return None,
-    })
 }
 
 /// Asks for the end when stdin ends: its other end is held by the process that started this one.

@@ -1,7 +1,7 @@
 //! From the parsed command line to the file of the verb.
 
 use crate::args::server::ServerVerb;
-use crate::args::{Command, ConfigVerb, GlobalArgs, SpecVerb};
+use crate::args::{Command, ConfigVerb, GlobalArgs, SpecVerb, agent::Verb};
 use crate::error::CliError;
 use crate::globals::Globals;
 use std::process::ExitCode;
@@ -40,6 +40,8 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
     let flags = match &command {
         Command::Server(ServerVerb::Run(run)) => run.flags(),
         Command::Up(up) => up.server.flags(),
+        Command::Demo(demo) => demo.flags(),
+        Command::Agent(Verb::Run(run)) => run.flags(),
         _ => vec![],
     };
     let globals = &Globals::new(args, flags)?;
@@ -50,7 +52,7 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
         Command::Agent(verb) => agent::run(verb, globals),
         Command::Config(ConfigVerb::Show { origin }) => config::show::run(origin, globals),
         Command::Spec(SpecVerb::Openapi) => spec::run(globals),
-        Command::Demo(_) => demo::run(globals).map(Into::into),
+        Command::Demo(args) => demo::run(&args, globals).map(Into::into),
         Command::Up(up) => up::run(&up, globals).map(|()| ExitCode::SUCCESS),
         Command::Server(ServerVerb::Login) => server::login(globals),
         Command::Server(ServerVerb::Run(run)) => {

@@ -5,8 +5,9 @@ use crate::address::{Address, with_code};
 use crate::config::{self, Config};
 use crate::data_dir::{Announced, DataDir};
 use crate::link_end::LinkEnd;
+use crate::rabbit::{self, Owned};
 use crate::tls;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,11 +17,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use warrener_api::problem::Problem;
 use warrener_backend::{Broker, Error as BackendError, MemoryBroker, Store};
-use warrener_engine::options::{AutoRequeue, Retention};
+use warrener_engine::options::{AutoRequeue, Patience, Retention};
 use warrener_engine::supervise::{Scope, Stopped};
 use warrener_engine::token::TaskTokens;
 use warrener_engine::{Options, Orchestrator, Timers};
 use warrener_model::Kind;
+use warrener_model::name::Namespace;
 use warrener_model::retry::Policies;
 use warrener_server::Logins;
 use warrener_sqlite::SqliteStore;
@@ -34,7 +36,16 @@ pub(crate) struct ServerSetup {
     pub(crate) data: DataDir,
     /// Where and how it is found.
     pub(crate) server: config::Server,
+    /// RabbitMQ; without it the broker is in this process.
+    pub(crate) rabbit: Option<rabbit::Way>,
     pub(crate) options: Options,
+}
+
+/// What becomes of the namespace when a server ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Afterwards {
+    Keep,
+    Remove,
 }
 
 /// A server that runs.
@@ -46,6 +57,7 @@ pub(crate) struct Running {
     browser_url: Option<String>,
     logins: Logins,
     store: Arc<dyn Store>,
+    owned: Option<Owned>,
     stop: CancellationToken,
     http: JoinHandle<std::io::Result<()>>,
     engine: JoinHandle<Stopped>,
@@ -63,8 +75,16 @@ impl ServerSetup {
                 behind_proxy: false,
                 tls: None,
             },
+            rabbit: None,
             options: Options::default(),
         }
+    }
+
+    /// The same on RabbitMQ.
+    pub(crate) fn on(mut self, way: rabbit::Way, namespace: Namespace) -> Self {
+        self.rabbit = Some(way);
+        self.options.namespace = namespace;
+        self
     }
 
     /// As configured.
@@ -78,6 +98,7 @@ impl ServerSetup {
                 finished: config.retention.finished,
                 dead: config.dead.keep,
                 keys: config.retention.keys,
+                agents: config.retention.agents,
                 ..Retention::default()
             },
             auto_requeue: config.dead.auto_requeue.as_ref().map(|rule| AutoRequeue {
@@ -86,12 +107,19 @@ impl ServerSetup {
                 times: rule.times,
             }),
             schemas: schemas(config)?,
+            may_spawn: spawners(config),
+            patience: Patience {
+                no_capable_agent: config.patience.no_capable_agent,
+                broker_blocked: config.patience.broker_blocked,
+                ..Patience::default()
+            },
             alerts: crate::alert::sink(config.alert.as_ref()),
             ..Options::default()
         };
         Ok(ServerSetup {
             data,
             server: config.server.clone(),
+            rabbit: rabbit::Way::of(config),
             options,
         })
     }
@@ -100,10 +128,6 @@ impl ServerSetup {
 /// What this version cannot do is said at the start, not found out at night.
 fn refuse_what_is_not_there(config: &Config) -> Result<(), Problem> {
     let no = |what: &str, hint: &str| Err(Problem::new("config_invalid", what).hint(hint));
-    if config.broker != config::Broker::Embedded {
-        let hint = "set broker.url = \"embedded\", or leave it out";
-        return no("this version has only the embedded broker", hint);
-    }
     if config.store != config::Store::Sqlite {
         return no(
             "this version has only the SQLite store",
@@ -159,6 +183,12 @@ fn schemas(config: &Config) -> Result<BTreeMap<Kind, Arc<jsonschema::Validator>>
     Ok(schemas)
 }
 
+/// The kinds whose tasks may open children.
+fn spawners(config: &Config) -> BTreeSet<Kind> {
+    let kinds = config.kinds.iter().filter(|(_, kind)| kind.may_spawn);
+    kinds.map(|(name, _)| name.clone()).collect()
+}
+
 fn schema(file: &Path) -> Result<jsonschema::Validator, String> {
     let text = std::fs::read_to_string(file).map_err(|e| e.to_string())?;
     let json = serde_json::from_str(&text).map_err(|e| e.to_string())?;
@@ -172,7 +202,15 @@ pub(crate) async fn start(setup: ServerSetup) -> Result<Running, Problem> {
     let secret = setup.data.secret()?;
     let store = open(setup.data.path())?;
     let store: Arc<dyn Store> = Arc::new(store);
-    let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::default());
+    // Before the port is open: a namespace that is another store's ends this here.
+    let owned = match &setup.rabbit {
+        Some(way) => Some(Owned::start(way, store.id()).await?),
+        None => None,
+    };
+    let broker: Arc<dyn Broker> = match &owned {
+        Some(owned) => Arc::new(owned.clone()),
+        None => Arc::new(MemoryBroker::default()),
+    };
     #[cfg(feature = "kill-points")]
     let (store, broker) = (
         crate::kill_points::store(store),
@@ -203,7 +241,11 @@ pub(crate) async fn start(setup: ServerSetup) -> Result<Running, Problem> {
         tls: tls.map(|tls| tls.config),
         logins: logins.clone(),
         behind_proxy: setup.server.behind_proxy,
-        link: Some(Arc::new(LinkEnd::new(broker))),
+        link: Some(Arc::new(LinkEnd::new(
+            broker,
+            setup.rabbit,
+            orchestrator.clone(),
+        ))),
         token,
         ..warrener_server::ServerOptions::default()
     };
@@ -218,6 +260,7 @@ pub(crate) async fn start(setup: ServerSetup) -> Result<Running, Problem> {
         browser_url: address.browser_url,
         logins,
         store,
+        owned,
         stop,
         http,
         engine,
@@ -234,7 +277,14 @@ impl Running {
 
     /// Waits until a part of it ends that should not.
     pub(crate) async fn failed(&mut self) -> Problem {
+        let lost = async {
+            match &mut self.owned {
+                Some(owned) => owned.lost().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
+            problem = lost => problem,
             engine = &mut self.engine => internal(format!("the engine ended: {engine:?}")),
             http = &mut self.http => internal(format!("the HTTP server ended: {http:?}")),
         }
@@ -242,6 +292,15 @@ impl Running {
 
     /// Accepts nothing more, ends every part, writes what was handed over.
     pub(crate) async fn stop(self) {
+        self.end(Afterwards::Keep).await;
+    }
+
+    /// The same, and leaves nothing in RabbitMQ.
+    pub(crate) async fn stop_for_good(self) {
+        self.end(Afterwards::Remove).await;
+    }
+
+    async fn end(self, afterwards: Afterwards) {
         self.orchestrator.drain();
         self.stop.cancel();
         let ended = async {
@@ -255,6 +314,12 @@ impl Running {
         };
         if tokio::time::timeout(PATIENCE * 2, ended).await.is_err() {
             tracing::warn!("some parts of the server did not end in time");
+        }
+        if let Some(owned) = &self.owned {
+            if afterwards == Afterwards::Remove {
+                owned.remove().await;
+            }
+            owned.close().await;
         }
         if let Err(error) = self.store.close(PATIENCE).await {
             tracing::warn!(%error, "the store did not close");

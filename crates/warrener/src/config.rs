@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) ca: Option<PathBuf>,
     /// The broker.
     pub(crate) broker: Broker,
+    /// How RabbitMQ is reached, if it is the broker.
+    pub(crate) rabbit: Rabbit,
     /// The store: `sqlite` or a `postgres://` URL.
     pub(crate) store: Store,
     /// Where the server listens and is found.
@@ -52,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) retry: Overrides,
     /// Where alerts go.
     pub(crate) alert: Option<Alert>,
+    /// What may last how long before it is an alert.
+    pub(crate) patience: Patience,
     /// Dead letters.
     pub(crate) dead: Dead,
     /// Timers of protocol.md section 7.
@@ -69,6 +73,23 @@ pub(crate) enum Broker {
     Embedded,
     /// RabbitMQ, at this `amqp://` or `amqps://` URL.
     Amqp(String),
+}
+
+/// See `[broker]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rabbit {
+    /// Certificates of authorities to trust.
+    pub(crate) ca: Option<PathBuf>,
+    /// This end's certificate.
+    pub(crate) cert: Option<PathBuf>,
+    /// Its private key.
+    pub(crate) key: Option<PathBuf>,
+    /// How long making a connection may take.
+    pub(crate) connect: Duration,
+    /// How often both ends show that they live.
+    pub(crate) heartbeat: Duration,
+    /// The longest wait before the next try.
+    pub(crate) reconnect: Duration,
 }
 
 /// Which store.
@@ -145,6 +166,15 @@ pub(crate) enum Alert {
     Webhook(String),
 }
 
+/// See `[alert]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Patience {
+    /// Work that no agent serves.
+    pub(crate) no_capable_agent: Duration,
+    /// A broker that takes nothing.
+    pub(crate) broker_blocked: Duration,
+}
+
 /// See `[dead]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Dead {
@@ -203,6 +233,8 @@ pub(crate) struct Retention {
     pub(crate) finished: Duration,
     /// Idempotency keys.
     pub(crate) keys: Duration,
+    /// Agents that are gone.
+    pub(crate) agents: Duration,
 }
 
 /// See `[[agent]]`.

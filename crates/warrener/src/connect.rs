@@ -15,6 +15,10 @@ use warrener_api::tls::Roots;
 const DEFAULT_URL: &str = "http://127.0.0.1:7766";
 /// The file in the data folder that says where its server is.
 pub(crate) const SERVER_FILE: &str = "server.json";
+/// Says where the server is; agents give it to the programs they run.
+const SERVER_VARIABLE: &str = "WARRENER_SERVER";
+/// What a running program may show to the server of [`SERVER_VARIABLE`] as its own.
+const TASK_TOKEN_VARIABLE: &str = "WARRENER_TASK_TOKEN";
 /// The file in the data folder that holds the token.
 pub(crate) const TOKEN_FILE: &str = "token";
 
@@ -94,7 +98,10 @@ pub(crate) fn find(
             ),
         },
     };
-    let token = config.token.clone().or_else(|| {
+    let own = std::env::var(TASK_TOKEN_VARIABLE).ok();
+    let own = own.filter(|token| !token.is_empty());
+    let given = of_run(settings, own).or_else(|| config.token.clone());
+    let token = given.or_else(|| {
         let text = std::fs::read_to_string(token_file).ok();
         let text = text.filter(|_| is_local(&url) || is_announced(&url, dir))?;
         Some(text.trim().to_owned())
@@ -124,6 +131,26 @@ fn is_announced(url: &str, dir: &Path) -> bool {
     let file = server_file(dir).ok().flatten();
     url.starts_with("https://")
         && file.is_some_and(|file| file.url.trim_end_matches('/') == url.trim_end_matches('/'))
+}
+
+/// Where the server is, as far as somebody said: the configuration, or the server itself in the data folder.
+///
+/// # Errors
+/// The file in the data folder cannot be used.
+pub(crate) fn known(config: &Config) -> Result<Option<String>, CliError> {
+    match &config.server.url {
+        Some(url) => Ok(Some(url.clone())),
+        None => Ok(server_file(&config.data_dir)?.map(|file| file.url)),
+    }
+}
+
+/// The token of the run that this command is part of, for the server that gave it. Only what the program itself set in
+/// its environment comes before it: the files of a folder that a program works in are not meant for it.
+fn of_run(settings: &Settings, own: Option<String>) -> Option<String> {
+    let origin = |path: &[&str]| settings.get(path).map(|setting| &setting.origin);
+    let here = matches!(origin(&["server", "url"]), Some(Origin::Variable(name)) if name == SERVER_VARIABLE);
+    let said = matches!(origin(&["token"]), Some(Origin::Variable(_)));
+    own.filter(|_| here && !said)
 }
 
 fn server_file(dir: &Path) -> Result<Option<ServerFile>, CliError> {
@@ -173,6 +200,32 @@ fn is_running(pid: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::keys::Shape;
+    use crate::config::layers::Setting;
+
+    #[test]
+    fn a_runs_token_is_for_the_server_that_gave_it_and_comes_before_files() {
+        let with = |values: &[(&[&str], Origin)]| {
+            let mut settings = Settings::default();
+            for (path, origin) in values {
+                let path = path.iter().map(|part| (*part).to_owned()).collect();
+                let value = crate::config::value::Value::of_text(Shape::Text, "x").unwrap();
+                let origin = origin.clone();
+                settings.values.insert(path, Setting { value, origin });
+            }
+            of_run(&settings, Some("wt1".into()))
+        };
+        let variable = |name: &str| Origin::Variable(name.into());
+        let url: &[&str] = &["server", "url"];
+        let given = (url, variable("WARRENER_SERVER"));
+        let file = (&["token"][..], Origin::File("warrener.toml".into(), 1, 1));
+        assert_eq!(with(&[given.clone(), file]).as_deref(), Some("wt1"));
+        let said = (&["token"][..], variable("WARRENER_TOKEN"));
+        assert_eq!(with(&[given, said]), None);
+        assert_eq!(with(&[(url, Origin::Flag("--server".into()))]), None);
+        assert_eq!(with(&[(url, variable("WARRENER_SERVER__URL"))]), None);
+        assert_eq!(with(&[]), None);
+    }
 
     #[test]
     fn only_this_machine_gets_the_token_of_the_folder() {

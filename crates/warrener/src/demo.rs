@@ -11,10 +11,13 @@ mod team;
 pub(crate) use step::run as step;
 
 use crate::compose::{self, Running, ServerSetup};
+use crate::config::{self, Config};
 use crate::data_dir::DataDir;
 use crate::error::CliError;
 use crate::output::Output;
+use crate::rabbit;
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +25,7 @@ use story::Story;
 use team::Team;
 use warrener_engine::Orchestrator;
 use warrener_engine::orchestrator::{Requeue, Which};
+use warrener_model::name::Namespace;
 use warrener_model::{State, Submission, TaskId};
 
 /// Everything must have ended by then: the demo is about half a minute, not about hope.
@@ -32,27 +36,80 @@ const LINGER_MS: u64 = 2_500;
 const READERS: [&str; 3] = ["reader-1", "reader-2", "reader-3"];
 
 /// Runs the demo; says whether the books balance.
-pub(crate) async fn run(output: &Output) -> Result<bool, CliError> {
+pub(crate) async fn run(output: &Output, config: Option<&Config>) -> Result<bool, CliError> {
     let folder = Folder::new()?;
     let data = DataDir::prepare(&folder.0.join("data"))?;
     let setup = ServerSetup::embedded(data, "127.0.0.1:0".parse().expect("an address"));
+    let broker = config.map(Broker::of).transpose()?.flatten();
+    let setup = match &broker {
+        Some(broker) => setup.on(broker.way.clone(), broker.namespace.clone()),
+        None => setup,
+    };
     let server = compose::start(setup).await?;
-    let result = act(&server, &folder.0, output).await;
-    server.stop().await;
+    let result = act(&server, broker.as_ref(), &folder.0, output).await;
+    server.stop_for_good().await;
     result
 }
 
-async fn act(server: &Running, folder: &Path, output: &Output) -> Result<bool, CliError> {
+/// The RabbitMQ it was told to use, in a namespace of its own: the store is new each time.
+pub(super) struct Broker {
+    way: rabbit::Way,
+    namespace: Namespace,
+    /// For people: no user, no password.
+    place: String,
+    /// For the agents.
+    environment: Vec<(&'static str, OsString)>,
+}
+
+impl Broker {
+    fn of(config: &Config) -> Result<Option<Broker>, CliError> {
+        let url = match &config.broker {
+            config::Broker::Embedded => return Ok(None),
+            config::Broker::Amqp(url) => url,
+        };
+        let name = format!("demo-{:08x}", fastrand::u32(..));
+        let namespace = Namespace::new(&name).map_err(internal)?;
+        let confirm = config.timers.confirm;
+        let mut environment = vec![
+            ("WARRENER_BROKER__URL", url.into()),
+            ("WARRENER_NAMESPACE", name.into()),
+        ];
+        let rabbit = &config.rabbit;
+        for (name, file) in [
+            ("WARRENER_BROKER__CA", &rabbit.ca),
+            ("WARRENER_BROKER__CERT", &rabbit.cert),
+            ("WARRENER_BROKER__KEY", &rabbit.key),
+        ] {
+            environment.extend(file.as_ref().map(|file| (name, file.into())));
+        }
+        Ok(Some(Broker {
+            way: rabbit::Way::to(url, rabbit, &namespace, confirm),
+            namespace,
+            place: crate::address::host(url).to_owned(),
+            environment,
+        }))
+    }
+}
+
+async fn act(
+    server: &Running,
+    broker: Option<&Broker>,
+    folder: &Path,
+    output: &Output,
+) -> Result<bool, CliError> {
     let orchestrator = server.orchestrator.clone();
     let files = files::find(Path::new("."), folder).map_err(internal)?;
     let mut story = Story::new(orchestrator.clone(), output);
+    let place = broker.map_or("an embedded broker and store".into(), |broker| {
+        format!("RabbitMQ ({}) and an embedded store", broker.place)
+    });
     story.say(&format!(
-        "A server with an embedded broker and store at {}; five agents; {} text files in {}.",
+        "A server with {place} at {}; five agents; {} text files in {}.",
         server.url,
         files.names.len(),
         files.place
     ))?;
-    let mut team = Team::start(server, folder, &READERS)?;
+    let mut team = Team::start(server, broker, folder, &READERS)?;
     let result = play(&orchestrator, &mut story, &mut team, &files, folder).await;
     team.stop().await;
     let (ids, summary) = result?;

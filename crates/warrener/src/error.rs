@@ -43,12 +43,14 @@ impl Exit {
             "usage" | "bad_request" | "filter_invalid" | "cursor_invalid" | "invalid"
             | "too_large" | "config_invalid" => Exit::Usage,
             "not_found" => Exit::NotFound,
-            "unauthenticated" | "not_allowed" => Exit::NotAllowed,
+            "unauthenticated" | "not_allowed" | "broker_refused" => Exit::NotAllowed,
             "idempotency_conflict"
             | "illegal_state"
             | "version_conflict"
             | "not_waiting"
-            | "data_dir_taken" => Exit::Conflict,
+            | "data_dir_taken"
+            | "namespace_taken"
+            | "broker_unusable" => Exit::Conflict,
             "server_unreachable" | "server_untrusted" | "unavailable" | "draining" => {
                 Exit::Unreachable
             }

@@ -155,6 +155,7 @@ fn commits(changes: &[Change]) -> BTreeSet<String> {
         Op::Progress { .. } => "progress",
         Op::Log(_) => "log",
         Op::Agent(_) => "agent",
+        Op::Forget(_) => "forget",
         Op::Lane(_) => "lane",
     };
     let ops = changes.iter().flat_map(|change| &change.ops);

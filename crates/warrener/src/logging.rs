@@ -11,10 +11,11 @@ pub(crate) fn start(verbose: u8, quiet: bool) {
         1 => "debug",
         _ => "trace",
     };
+    // The AMQP client prints messages, with all that users put into them; what matters of it this program says itself.
     let filter = std::env::var("WARRENER_LOG")
         .ok()
         .and_then(|text| EnvFilter::try_new(text).ok())
-        .unwrap_or_else(|| EnvFilter::new(format!("warn,warrener={level},warrener_engine={level},warrener_server={level},warrener_sqlite={level},warrener_link={level}")));
+        .unwrap_or_else(|| EnvFilter::new(format!("warn,warrener={level},warrener_engine={level},warrener_server={level},warrener_sqlite={level},warrener_link={level},warrener_rabbitmq={level},lapin=off")));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

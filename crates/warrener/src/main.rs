@@ -22,6 +22,7 @@ mod data_dir;
 mod demo;
 mod link_end;
 mod logging;
+mod rabbit;
 mod shutdown;
 mod team;
 mod tls;

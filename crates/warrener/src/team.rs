@@ -25,6 +25,8 @@ pub(crate) struct Base {
     pub(crate) data_dir: PathBuf,
     pub(crate) config: Option<PathBuf>,
     pub(crate) ca: Option<PathBuf>,
+    /// Settings that members get in their environment: a password must not be on a command line.
+    pub(crate) environment: Vec<(String, OsString)>,
     /// Where a member runs that does not say.
     pub(crate) folder: PathBuf,
 }
@@ -87,7 +89,9 @@ async fn watch(mut child: Child, agent: &AgentConfig, stop: &CancellationToken) 
 fn command(base: &Base, agent: &AgentConfig) -> Command {
     let mut words: Vec<OsString> = vec!["agent".into(), "run".into(), "--follow-stdin".into()];
     let mut say = |flag: &str, value: OsString| words.extend([flag.into(), value]);
-    say("--server", base.server.clone().into());
+    if base.environment.is_empty() {
+        say("--server", base.server.clone().into());
+    }
     say("--data-dir", base.data_dir.clone().into());
     if let Some(config) = &base.config {
         say("--config", config.clone().into());
@@ -115,6 +119,7 @@ fn command(base: &Base, agent: &AgentConfig) -> Command {
     let mut command = Command::new(&base.exe);
     command
         .args(words)
+        .envs(base.environment.iter().cloned())
         .current_dir(&base.folder)
         .stdin(Stdio::piped())
         .kill_on_drop(true);

@@ -16,13 +16,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("backend", &["model"]),
     ("sqlite", &["model", "backend"]),
     ("link", &["model", "backend", "api"]),
+    ("rabbitmq", &["model", "backend"]),
     ("engine", &["model", "backend"]),
     ("api", &["model"]),
     ("server", &["model", "backend", "engine", "api"]),
     (
         "warrener",
         &[
-            "model", "backend", "sqlite", "link", "engine", "api", "server",
+            "model", "backend", "sqlite", "link", "rabbitmq", "engine", "api", "server",
         ],
     ),
     ("testkit", &["model", "backend"]),
@@ -32,11 +33,7 @@ const EDGES: &[(&str, &[&str])] = &[
 const LINES_MAX: usize = 400;
 
 /// Files that may be longer: path, lines allowed, reason.
-const LONGER: &[(&str, usize, &str)] = &[(
-    "crates/model/src/message.rs",
-    430,
-    "a table: one struct for each type of message",
-)];
+const LONGER: &[(&str, usize, &str)] = &[];
 
 /// File and folder names that say nothing about what is inside.
 const EMPTY_NAMES: &[&str] = &[

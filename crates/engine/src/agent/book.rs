@@ -3,7 +3,7 @@
 //! protocol.md, paragraph **Agent**: claims every delivery before starting, starts only what was granted freshly, keeps
 //! an outcome until it is recorded or revoked, and after a reconnect claims again whatever has started.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
 use warrener_model::message::{Granted, Held, Offer, Outcome};
@@ -51,7 +51,14 @@ pub(super) enum Order {
 #[derive(Debug, Default)]
 pub(super) struct Book {
     runs: HashMap<ClaimId, Entry>,
+    /// Grants that were taken back before they came, oldest first: a revoke may overtake its grant.
+    taken_back: VecDeque<(TaskId, u64)>,
+    /// This agent stood still: what it is handed may have waited all the while, until a welcome comes after it.
+    stale: bool,
 }
+
+/// Revokes remembered for grants that have not come yet. A grant follows its revoke within moments, if it comes at all.
+const TAKEN_BACK: usize = 1_024;
 
 /// The timers that a book needs.
 #[derive(Clone, Copy, Debug)]
@@ -70,10 +77,24 @@ impl Book {
         redelivered: bool,
         now: Instant,
         clock: Clock,
-    ) -> Order {
-        let (phase, order) = match offer.grant.clone() {
-            Some(grant) => (Phase::Running { grant }, Order::Start { claim }),
-            None => (
+    ) -> Option<Order> {
+        let grant = offer.grant.clone();
+        if let Some(grant) = &grant
+            && self.runs.contains_key(&claim)
+        {
+            // A second copy starts nothing.
+            return self.granted(grant.clone(), now, clock);
+        }
+        if grant
+            .as_ref()
+            .is_some_and(|grant| self.is_taken_back(grant))
+        {
+            return Some(Order::Drop { claim });
+        }
+        let (phase, order) = match grant {
+            Some(grant) if !self.stale => (Phase::Running { grant }, Order::Start { claim }),
+            // Not granted yet; or too old to trust, and the claim of the run that it names brings the grant again.
+            _ => (
                 Phase::Claiming {
                     asked: now,
                     again: now + clock.repeat,
@@ -91,15 +112,20 @@ impl Book {
             asking: None,
         };
         self.runs.insert(claim, entry);
-        order
+        Some(order)
     }
 
     /// A grant.
     pub(super) fn granted(&mut self, grant: Granted, now: Instant, clock: Clock) -> Option<Order> {
-        // A grant for a run that was dropped is ignored.
         let claim = grant.claim;
+        let taken_back = self.is_taken_back(&grant);
+        // A grant for a run that was dropped is ignored.
         let entry = self.runs.get_mut(&claim)?;
         match &mut entry.phase {
+            Phase::Claiming { .. } if taken_back => {
+                self.runs.remove(&claim);
+                Some(Order::Drop { claim })
+            }
             Phase::Claiming { asked, again } if now.duration_since(*asked) > clock.fresh => {
                 // Too old to trust: somebody may have it meanwhile.
                 (*asked, *again) = (now, now + clock.repeat);
@@ -136,9 +162,15 @@ impl Book {
         })
     }
 
-    /// A run shall stop and say nothing: revoked, or cancelled.
+    /// A run shall stop and say nothing: revoked, or cancelled. If its grant is still on its way it will not start.
     pub(super) fn revoked(&mut self, task: TaskId, epoch: u64) -> Option<Order> {
-        let claim = self.find(task, epoch)?;
+        let Some(claim) = self.find(task, epoch) else {
+            if self.taken_back.len() == TAKEN_BACK {
+                self.taken_back.pop_front();
+            }
+            self.taken_back.push_back((task, epoch));
+            return None;
+        };
         self.runs.remove(&claim);
         Some(Order::Stop { claim })
     }
@@ -185,10 +217,20 @@ impl Book {
         }
     }
 
-    /// The connection is back: every run that is not recorded is claimed as started.
+    /// This agent stood still for longer than a grant is fresh. Whatever waited for it meanwhile is claimed instead of
+    /// started, until [`Book::rejoined`]: the answer to a hello comes after everything that was sent before it.
+    pub(super) fn stood_still(&mut self) {
+        self.stale = true;
+    }
+
+    /// Welcome (again): every run that has started and is not recorded is claimed as started.
     pub(super) fn rejoined(&mut self, now: Instant, clock: Clock) -> Vec<Order> {
+        self.stale = false;
         let mut orders = vec![];
         for (claim, entry) in &mut self.runs {
+            if matches!(entry.phase, Phase::Claiming { .. }) {
+                continue;
+            }
             entry.asking = Some(now + clock.repeat);
             let (claim, started) = (*claim, true);
             orders.push(Order::Claim { claim, started });
@@ -269,6 +311,10 @@ impl Book {
 
     pub(super) fn len(&self) -> usize {
         self.runs.len()
+    }
+
+    fn is_taken_back(&self, grant: &Granted) -> bool {
+        self.taken_back.contains(&(grant.task_id, grant.epoch))
     }
 
     fn find(&self, task: TaskId, epoch: u64) -> Option<ClaimId> {

@@ -5,9 +5,11 @@ use super::{Ended, Executor, Run, Signals};
 use crate::command::{self, Program, Signal, Start};
 use crate::control::trace_id;
 use async_trait::async_trait;
+use serde::Serialize;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use warrener_model::Json;
 use warrener_model::message::Failure;
 
 /// Runs one program for every task.
@@ -43,8 +45,8 @@ impl CommandExecutor {
         let mut set = |name: &str, value: String| env.push((name.into(), value));
         set("WARRENER_IDEMPOTENCY_KEY", id.clone());
         set("WARRENER_TASK_ID", id);
-        set("WARRENER_EPOCH", run.epoch.to_string());
-        set("WARRENER_ATTEMPT", run.attempt.to_string());
+        set("WARRENER_EPOCH", run.grant.epoch.to_string());
+        set("WARRENER_ATTEMPT", run.grant.attempt.to_string());
         set(
             "WARRENER_DEADLINE",
             run.offer
@@ -55,7 +57,7 @@ impl CommandExecutor {
         set("WARRENER_SERVER", self.server.clone());
         set(
             "WARRENER_TASK_TOKEN",
-            run.offer.task_token.clone().unwrap_or_default(),
+            run.grant.task_token.clone().unwrap_or_default(),
         );
         set("WARRENER_INSTANCE", run.who.instance.to_string());
         set("TRACEPARENT", traceparent);
@@ -63,21 +65,42 @@ impl CommandExecutor {
     }
 }
 
-/// The task object of contracts.md section 0, as far as an agent knows it.
-fn object(run: &Run) -> serde_json::Value {
-    let offer = &run.offer;
-    json!({
+/// The task object of contracts.md section 0 at the start of this run, as `GET /api/v1/tasks/{id}` shows it then.
+fn object(run: &Run) -> impl Serialize {
+    #[derive(Serialize)]
+    struct Object {
+        #[serde(flatten)]
+        known: serde_json::Value,
+        /// As it came: numbers keep their digits.
+        input: Json,
+    }
+    let (offer, grant) = (&run.offer, &run.grant);
+    let progress = offer
+        .progress
+        .as_ref()
+        .map(|p| json!({ "fraction": p.fraction, "message": p.message }));
+    let usage = offer.usage.as_ref().map(|u| {
+        json!({
+            "input_tokens": u.input_tokens, "output_tokens": u.output_tokens, "cost_usd": u.cost_usd,
+        })
+    });
+    let known = json!({
         "id": offer.task_id, "kind": offer.kind, "lane": offer.lane, "priority": offer.priority,
         "title": offer.title, "description": offer.description, "state": "running", "final": false,
-        "waiting_for": "running", "waiting_since": null, "attempt": run.attempt, "epoch": run.epoch,
-        "max_attempts": offer.max_attempts, "agent": run.who.agent, "input": offer.input.value(),
-        "output": null, "error": null, "dead_reason": null, "labels": offer.labels,
-        "run_id": offer.run_id, "step": offer.step, "parent_id": offer.parent_id,
-        "created_at": offer.created_at, "not_before": null, "ready_at": null, "started_at": null,
-        "finished_at": null, "retry_at": null, "deadline": offer.deadline,
-        "timeout_ms": offer.timeout_ms, "progress": null, "usage": null, "replays": null,
-        "version": null,
-    })
+        "waiting_for": "running", "waiting_since": grant.started_at, "attempt": grant.attempt,
+        "epoch": grant.epoch, "max_attempts": offer.max_attempts, "agent": run.who.agent,
+        "output": null, "error": offer.error, "dead_reason": null,
+        "labels": offer.labels, "run_id": offer.run_id, "step": offer.step,
+        "parent_id": offer.parent_id, "created_at": offer.created_at,
+        "not_before": offer.not_before, "ready_at": offer.ready_at,
+        "started_at": grant.started_at, "finished_at": null, "retry_at": null,
+        "deadline": offer.deadline, "timeout_ms": offer.timeout_ms, "progress": progress,
+        "usage": usage, "replays": offer.replays, "version": grant.version,
+    });
+    Object {
+        known,
+        input: offer.input.clone(),
+    }
 }
 
 #[async_trait]
@@ -88,7 +111,7 @@ impl Executor for CommandExecutor {
             stdin,
             env: self.env(&run),
             marker: run.claim.to_string(),
-            timeout: run.timeout,
+            timeout: run.timeout(),
         };
         let (said, mut heard) = mpsc::channel(64);
         let pass_on = async {

@@ -98,6 +98,7 @@ fn letter(who: &Who, pulse: &Mutex<Pulse>) -> Option<Outgoing> {
             id: MessageId::new(crate::clock::wall(), crate::core::random()),
             kind: Heartbeat::TYPE.into(),
             store: None,
+            sender: Some(who.agent.clone()),
             trace: None,
             body: message::encode(&body).into(),
             reason: None,

@@ -6,7 +6,7 @@ use super::heartbeat::Heart;
 use super::outbox::{self, Letter};
 use super::signals::{self, Said};
 use super::{AgentOptions, Ended, Executor, Stopped};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
@@ -18,7 +18,7 @@ use warrener_backend::{Address, Broker, Delivery, Inbox, Message, Outgoing, Subs
 use warrener_model::agent::Who;
 use warrener_model::id::{MessageId, StoreId};
 use warrener_model::message::{self, Body, Bye, Hello, Offer};
-use warrener_model::{ClaimId, Timestamp};
+use warrener_model::{AgentId, ClaimId, Lane, Timestamp};
 
 mod orders;
 mod told;
@@ -36,6 +36,7 @@ const LAST_WORDS: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     pub(super) broker: Arc<dyn Broker>,
+    agent: AgentId,
     store: Arc<Mutex<Option<StoreId>>>,
 }
 
@@ -52,6 +53,7 @@ impl Sender {
             id,
             kind: B::TYPE.into(),
             store,
+            sender: Some(self.agent.clone()),
             trace: None,
             body,
             reason: None,
@@ -96,8 +98,12 @@ struct Session {
     slots: Arc<Semaphore>,
     incoming: mpsc::Sender<Incoming>,
     readers: JoinSet<()>,
+    /// The lanes whose offers are read on this connection: a second welcome must not read them twice.
+    serving: HashSet<Lane>,
     joined: bool,
     hello_at: Instant,
+    /// When the loop went round last.
+    round: Instant,
     draining: bool,
     /// Set once it shall leave: until when what runs may go on.
     leaving: Option<Instant>,
@@ -119,6 +125,7 @@ pub(super) async fn run(
     };
     let sender = Sender {
         broker: broker.clone(),
+        agent: who.agent.clone(),
         store: Arc::default(),
     };
     let (outbox, letters) = mpsc::channel(OUTBOX);
@@ -151,8 +158,10 @@ pub(super) async fn run(
         outcomes: HashMap::new(),
         incoming,
         readers: JoinSet::new(),
+        serving: HashSet::new(),
         joined: false,
         hello_at: Instant::now(),
+        round: Instant::now(),
         draining: false,
         leaving: None,
         unwelcome: None,
@@ -188,10 +197,24 @@ pub(super) async fn run(
             return stopped;
         }
         session.pulse();
+        session.round = Instant::now();
     }
 }
 
 impl Session {
+    /// The loop goes round at every tick. If it did not for longer than a grant is fresh, this process was stopped, or
+    /// starved: what waits unread may be as old as that, and the welcome to a new hello is the mark that ends it.
+    fn look_back(&mut self) {
+        if self.round.elapsed() <= self.clock.fresh || self.readers.is_empty() {
+            return;
+        }
+        tracing::info!(agent = %self.who.agent, "stood still; joining again");
+        self.book.stood_still();
+        self.joined = false;
+        self.hello_at = Instant::now();
+        self.round = Instant::now();
+    }
+
     fn pulse(&self) {
         let (held, busy) = (self.book.held(), self.book.running().len());
         self.heart.set(|pulse| {
@@ -205,6 +228,7 @@ impl Session {
 
     /// Connects if there is no connection, says hello until it is answered, says again what is due.
     async fn tick(&mut self) {
+        self.look_back();
         let now = Instant::now();
         if self.readers.is_empty() {
             if now < self.hello_at {
@@ -279,6 +303,7 @@ impl Session {
     }
 
     async fn take(&mut self, message: Incoming) {
+        self.look_back();
         match message {
             Incoming::Control(delivery) => {
                 if let Err(error) = self.told(&delivery.message).await {
@@ -303,6 +328,7 @@ impl Session {
         tracing::info!(agent = %self.who.agent, running = self.book.running().len(), "connection lost");
         self.readers.abort_all();
         self.readers = JoinSet::new();
+        self.serving.clear();
         self.joined = false;
         self.hello_at = Instant::now();
         // Tags of another connection mean nothing: dropping these does no harm, settling them would.

@@ -4,7 +4,7 @@ use super::{Orchestrator, View};
 use crate::error::{Error, Result};
 use crate::transition::{Intent, Moved, Transition};
 use warrener_model::json::Json;
-use warrener_model::life::{Effect, Event, Parked};
+use warrener_model::life::{Effect, Event, Needs, Parked};
 use warrener_model::{AgentId, Mistake, TaskId, limits};
 
 /// A task that was cancelled.
@@ -49,9 +49,11 @@ impl Orchestrator {
         if let Some(input) = &input {
             check_input(input)?;
         }
+        // No task of this version depends on others; where one does, the store has to say it here.
+        let needs = Needs::Met;
         let intent = Intent {
             input,
-            ..Intent::new(task, Event::Retry { anew }, actor)
+            ..Intent::new(task, Event::Retry { anew, needs }, actor)
         };
         Ok(self.view(self.act(intent, "retry", "").await?.task))
     }

@@ -1,11 +1,11 @@
 //! Agents: who is there; drain, resume, stop.
 
 use super::Orchestrator;
+use crate::control::millis;
 use crate::error::{Error, Result};
 use crate::registry::AgentView;
 use std::time::Duration;
 use warrener_backend::Receipt;
-use warrener_backend::store::{Change, Op};
 use warrener_model::AgentId;
 use warrener_model::message::{Drain, Resume};
 
@@ -33,12 +33,13 @@ impl Orchestrator {
     /// # Errors
     /// `NotFound`, `Backend`.
     pub async fn drain_agent(&self, id: &AgentId, reason: Option<String>) -> Result<AgentView> {
-        self.set_drain(id, true).await?;
+        self.core.wish_drain(id, true).await?;
         let reason = reason.unwrap_or_else(|| "an operator asked this agent to drain".into());
         self.tell(
             id,
             &Drain {
                 deadline: None,
+                within_ms: None,
                 reason,
                 stay: true,
             },
@@ -53,7 +54,7 @@ impl Orchestrator {
     /// `NotFound`, `Backend`.
     pub async fn resume_agent(&self, id: &AgentId, reason: Option<String>) -> Result<AgentView> {
         let reason = reason.unwrap_or_else(|| "an operator resumed this agent".into());
-        self.set_drain(id, false).await?;
+        self.core.wish_drain(id, false).await?;
         self.tell(id, &Resume { reason }).await?;
         self.core.ready.notify_one();
         self.agent(id)
@@ -76,6 +77,7 @@ impl Orchestrator {
                 id,
                 &Drain {
                     deadline,
+                    within_ms: Some(millis(within)),
                     reason,
                     stay: false,
                 },
@@ -89,18 +91,6 @@ impl Orchestrator {
             });
         }
         self.agent(id)
-    }
-
-    /// Durable first: a wish that is only in memory would be gone with the process.
-    async fn set_drain(&self, id: &AgentId, drain: bool) -> Result<()> {
-        let agent = warrener_model::agent::Agent {
-            drain,
-            ..self.agent(id)?.agent
-        };
-        let change = Change::from(Op::Agent(Box::new(agent)));
-        self.core.store.commit(vec![change]).await?;
-        self.core.registry.set_drain(id, drain);
-        Ok(())
     }
 
     /// Says something to an agent; whether it can have heard it.

@@ -1,9 +1,9 @@
 //! Submit: one task or a batch. Yes is said after the commit, and only then.
 
-use super::{Orchestrator, View};
+use super::{Orchestrator, Spawner, View};
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
-use warrener_backend::store::{Accept, Accepted, Change, Committed, Key, Op};
+use warrener_backend::store::{Accept, Accepted, Committed, Key, Op};
 use warrener_model::event::{EventKind, NewEvent};
 use warrener_model::submission::check_key;
 use warrener_model::task::Task;
@@ -51,6 +51,17 @@ impl Orchestrator {
         key: Option<String>,
         actor: &str,
     ) -> Result<Submitted> {
+        self.enter(submission, key, actor, None).await
+    }
+
+    /// Accepts one task, for a run as its child.
+    pub(super) async fn enter(
+        &self,
+        submission: Submission,
+        key: Option<String>,
+        actor: &str,
+        by: Option<Spawner>,
+    ) -> Result<Submitted> {
         self.open()?;
         let _permit = self
             .core
@@ -68,10 +79,9 @@ impl Orchestrator {
         let id = self.core.task_id(now);
         let task = self.check(&submission, id, now).map_err(Error::Invalid)?;
         let accept = accept(task.clone(), key, &submission, actor, now);
-        let change = Change::from(Op::Accept(Box::new(accept)));
-        let committed = self.core.store.commit(vec![change]).await?;
-        match committed.into_iter().next() {
-            Some(Committed::Done { accepted }) => match accepted.first() {
+        let accepts = vec![Op::Accept(Box::new(accept))];
+        match self.commit_accepts(accepts, by).await? {
+            Committed::Done { accepted } => match accepted.first() {
                 Some(Accepted {
                     task: id,
                     existing: true,
@@ -87,8 +97,8 @@ impl Orchestrator {
                     })
                 }
             },
-            Some(Committed::KeyTaken { task, .. }) => Err(Error::KeyTaken(task)),
-            Some(Committed::Conflict) | None => Err(Error::Contended(task.id)),
+            Committed::KeyTaken { task, .. } => Err(Error::KeyTaken(task)),
+            Committed::Conflict => Err(Error::Contended(task.id)),
         }
     }
 
@@ -100,6 +110,16 @@ impl Orchestrator {
         &self,
         submissions: Vec<Submission>,
         actor: &str,
+    ) -> std::result::Result<Vec<Accepted>, BatchError> {
+        self.enter_batch(submissions, actor, None).await
+    }
+
+    /// Accepts a batch, for a run as its children.
+    pub(super) async fn enter_batch(
+        &self,
+        submissions: Vec<Submission>,
+        actor: &str,
+        by: Option<Spawner>,
     ) -> std::result::Result<Vec<Accepted>, BatchError> {
         self.open()?;
         let _permit = self
@@ -131,15 +151,8 @@ impl Orchestrator {
             let key = submission.idempotency_key.clone();
             Op::Accept(Box::new(accept(task.clone(), key, submission, actor, now)))
         });
-        let change = Change { ops: ops.collect() };
-        let committed = self
-            .core
-            .store
-            .commit(vec![change])
-            .await
-            .map_err(Error::from)?;
-        match committed.into_iter().next() {
-            Some(Committed::Done { accepted }) => {
+        match self.commit_accepts(ops.collect(), by).await? {
+            Committed::Done { accepted } => {
                 for (task, accepted) in tasks.iter().zip(&accepted) {
                     if !accepted.existing {
                         self.accepted(task);
@@ -147,8 +160,8 @@ impl Orchestrator {
                 }
                 Ok(accepted)
             }
-            Some(Committed::KeyTaken { index, task }) => Err(BatchError::KeyTaken { index, task }),
-            Some(Committed::Conflict) | None => Err(Error::Contended(tasks[0].id).into()),
+            Committed::KeyTaken { index, task } => Err(BatchError::KeyTaken { index, task }),
+            Committed::Conflict => Err(Error::Contended(tasks[0].id).into()),
         }
     }
 

@@ -10,7 +10,7 @@ use warrener_model::State;
 const HOUR: i64 = 3_600_000;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn h9_a_clock_that_jumps_takes_no_lease() {
+async fn h09_a_clock_that_jumps_takes_no_lease() {
     for mode in MODES {
         for jump in [HOUR, -HOUR, 24 * HOUR, -24 * HOUR] {
             let world = World::new(mode).await;

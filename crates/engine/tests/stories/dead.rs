@@ -8,7 +8,7 @@ use warrener_engine::TaskError;
 use warrener_engine::options::AutoRequeue;
 use warrener_engine::orchestrator::{Requeue, Which};
 use warrener_model::filter::Filter;
-use warrener_model::{Class, State};
+use warrener_model::{Class, State, Submission};
 
 fn all(dry_run: bool) -> Requeue {
     let which = Which::Filter(Filter::default());
@@ -135,4 +135,38 @@ async fn the_rule_requeues_each_dead_letter_so_many_times_and_no_more() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     let life = world.orchestrator.task(id).await.unwrap().task.life;
     assert_eq!((replays, life.replays, life.attempt), (2, 2, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rule_finds_what_lies_behind_more_than_a_page_of_what_it_leaves_alone() {
+    let world = World::with(Mode::Direct, |options| {
+        options.auto_requeue = Some(AutoRequeue {
+            class: Class::Critical,
+            younger: Duration::from_secs(3_600),
+            times: 1,
+        });
+        options.retention.every = Duration::from_millis(50);
+    })
+    .await;
+    let _agent = world.agent("a", 32, |_, _| async { Err(TaskError::critical("no")) });
+    let one = || Submission::read(r#"{"kind":"work"}"#).unwrap();
+    let many = (0..510).map(|_| one()).collect();
+    let many = world.orchestrator.submit_batch(many, "user:test").await;
+    let last = many.unwrap().last().unwrap().task;
+    let tried_again = async |id| {
+        for _ in 0..3_000 {
+            let life = world.orchestrator.task(id).await.unwrap().task.life;
+            if life.replays == 1 && life.state == State::Dead {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{id} was not tried again");
+    };
+    tried_again(last).await;
+    while world.orchestrator.books().await.unwrap().open > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // From now on the first page is full of those that had their turn.
+    tried_again(world.submit(r#"{"kind":"work"}"#).await).await;
 }

@@ -1,13 +1,17 @@
 //! A world for a story: a store in a folder of its own, a memory broker, the orchestrator, and agents to add.
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::broker::Capabilities;
+use warrener_backend::fault::{Call, FaultyBroker, FaultyStore, Plan};
 use warrener_backend::memory::{MemoryBroker, MemoryOptions};
 use warrener_backend::{Broker, Store};
 use warrener_engine::orchestrator::View;
@@ -26,12 +30,24 @@ pub(crate) enum Mode {
     Claim,
 }
 
+/// A memory broker's options that make it play one or the other.
+pub(crate) fn capabilities(mode: Mode) -> MemoryOptions {
+    let mut options = MemoryOptions::default();
+    options.capabilities = Capabilities {
+        direct: mode == Mode::Direct,
+        ..options.capabilities
+    };
+    options
+}
+
 pub(crate) const MODES: [Mode; 2] = [Mode::Direct, Mode::Claim];
 
 pub(crate) struct World {
     pub(crate) orchestrator: Orchestrator,
     pub(crate) broker: MemoryBroker,
     pub(crate) store: Arc<dyn Store>,
+    /// What the server's calls on its broker and its store meet.
+    pub(crate) faults: Plan,
     pub(crate) options: Options,
     /// How far the system's clock is from the truth, in ms: for stories of clocks that jump.
     pub(crate) skew: Arc<AtomicI64>,
@@ -46,13 +62,7 @@ impl World {
     }
 
     pub(crate) async fn with(mode: Mode, change: impl FnOnce(&mut Options)) -> Self {
-        let mut options = MemoryOptions::default();
-        let direct = mode == Mode::Direct;
-        options.capabilities = Capabilities {
-            direct,
-            ..options.capabilities
-        };
-        let broker = MemoryBroker::new(options);
+        let broker = MemoryBroker::new(capabilities(mode));
         let mut options = Options {
             timers: Timers::short(),
             ..Options::default()
@@ -72,8 +82,10 @@ impl World {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(place).unwrap());
         let stop = CancellationToken::new();
         let mut scope = Scope::new(&stop);
-        let shared: Arc<dyn Broker> = Arc::new(broker.clone());
-        let orchestrator = Orchestrator::start(store.clone(), shared, options.clone(), &mut scope)
+        let faults = Plan::default();
+        let shared = Arc::new(FaultyBroker::new(Arc::new(broker.clone()), faults.clone()));
+        let disk = Arc::new(FaultyStore::new(store.clone(), faults.clone()));
+        let orchestrator = Orchestrator::start(disk, shared, options.clone(), &mut scope)
             .await
             .unwrap();
         let engine = tokio::spawn(scope.run(Duration::from_secs(5)));
@@ -81,12 +93,29 @@ impl World {
             orchestrator,
             broker,
             store,
+            faults,
             options,
             skew,
             folder,
             stop,
             engine,
         }
+    }
+
+    /// Another server on the same store and broker; it works until its token is cancelled.
+    pub(crate) async fn second(&self, faults: &Plan) -> CancellationToken {
+        let stop = self.stop.child_token();
+        let mut scope = Scope::new(&stop);
+        let broker = Arc::new(FaultyBroker::new(
+            Arc::new(self.broker.clone()),
+            faults.clone(),
+        ));
+        let options = self.options.clone();
+        Orchestrator::start(self.store.clone(), broker, options, &mut scope)
+            .await
+            .unwrap();
+        tokio::spawn(scope.run(Duration::from_secs(5)));
+        stop
     }
 
     /// The server is gone and comes back on the same folder; the broker forgets everything, as an embedded one does.
@@ -234,4 +263,57 @@ pub(crate) async fn echo(
     input: serde_json::Value,
 ) -> Result<serde_json::Value, TaskError> {
     Ok(input)
+}
+
+/// Holds the next call of a point until it is opened; later ones go through.
+pub(crate) struct Gate {
+    held: Arc<Notify>,
+    open: Arc<Notify>,
+}
+
+impl Gate {
+    /// Before the call.
+    pub(crate) fn at(plan: &Plan, point: &'static str) -> Self {
+        let (gate, hook) = Self::new();
+        plan.before(point, hook);
+        gate
+    }
+
+    /// After the call, before its caller hears.
+    pub(crate) fn after(plan: &Plan, point: &'static str) -> Self {
+        let (gate, hook) = Self::new();
+        plan.after(point, hook);
+        gate
+    }
+
+    fn new() -> (Self, impl Fn(Call) -> BoxFuture<'static, ()>) {
+        let (held, open) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let gate = Gate {
+            held: held.clone(),
+            open: open.clone(),
+        };
+        let armed = AtomicBool::new(true);
+        let hook = move |_| {
+            let first = armed.swap(false, Ordering::SeqCst);
+            let (held, open) = (held.clone(), open.clone());
+            let wait = async move {
+                if first {
+                    held.notify_one();
+                    open.notified().await;
+                }
+            };
+            wait.boxed()
+        };
+        (gate, hook)
+    }
+
+    /// Waits until a call is held.
+    pub(crate) async fn held(&self) {
+        let held = tokio::time::timeout(Duration::from_secs(30), self.held.notified());
+        held.await.expect("the call comes");
+    }
+
+    pub(crate) fn open(&self) {
+        self.open.notify_one();
+    }
 }

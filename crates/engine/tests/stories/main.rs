@@ -6,15 +6,24 @@
     reason = "a story that fails at an unwrap says enough"
 )]
 
+mod desk;
 mod harness;
+mod puppet;
 
+mod agent;
+mod agents;
+mod alerts;
 mod cancel;
 mod clock;
 mod dead;
+mod holes;
 mod lanes;
 mod leases;
+mod lost;
 mod restart;
 mod retry;
+mod senders;
 mod submit;
+mod token;
 mod waits;
 mod work;

@@ -52,7 +52,7 @@ async fn a_run_outlives_the_server_and_its_outcome_is_recorded_by_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn h1_offers_that_the_broker_loses_are_made_again() {
+async fn h01_offers_that_the_broker_loses_are_made_again() {
     for mode in MODES {
         let world = World::new(mode).await;
         let _agent = world.agent("a", 1, |_, input| async move {

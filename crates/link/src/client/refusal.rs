@@ -5,11 +5,15 @@ use warrener_api::Problem;
 /// Characters of a body that is no problem.
 const QUOTED: usize = 200;
 
-/// The status, and what the body says: title and hint of a problem, plain words as they are; no pieces of JSON or HTML.
+/// The status, and what the body says: detail (or title) and hint of a problem, plain words as they are; no pieces of JSON or HTML.
 pub(super) fn sentence(status: impl std::fmt::Display, body: &[u8]) -> String {
     let answered = format!("the server answered {status}");
     if let Some(problem) = Problem::read(body) {
-        let words = [&problem.title, &problem.hint];
+        let what = match problem.detail.trim() {
+            "" => &problem.title,
+            _ => &problem.detail,
+        };
+        let words = [what, &problem.hint];
         let words: Vec<&str> = words.into_iter().map(|it| it.trim()).collect();
         let words = words.join("; ");
         return format!("{answered}: {}", words.trim_end_matches("; "));
@@ -28,9 +32,9 @@ mod tests {
 
     #[test]
     fn a_problem_says_what_it_is_and_what_to_do() {
-        let body = br#"{"type":"t","title":"this token may not do that","status":403,"detail":"d","code":"not_allowed",
+        let body = br#"{"type":"t","title":"this token may not do that","status":403,"detail":"agents may not do that","code":"not_allowed",
             "hint":"use a token whose role allows it","request_id":"r"}"#;
-        let wanted = "the server answered 403 Forbidden: this token may not do that; use a token whose role allows it";
+        let wanted = "the server answered 403 Forbidden: agents may not do that; use a token whose role allows it";
         assert_eq!(sentence("403 Forbidden", body), wanted);
         let bare = br#"{"title":"no","code":"x"}"#;
         assert_eq!(sentence(403, bare), "the server answered 403: no");

@@ -60,6 +60,7 @@ mod tests {
                 id: MessageId::new(at, [255; 10]),
                 kind: "a \"kind\"\u{1}".into(),
                 store: Some(StoreId::new(at, [255; 10])),
+                sender: None,
                 trace: Some("\u{1}\u{2}\u{3}".into()),
                 body: format!("\"{}\"", "x".repeat(body_bytes - 2)).into(),
                 reason: Some("\"\"".into()),

@@ -2,7 +2,7 @@
 
 use super::{LinkEnd, ServeOptions};
 use crate::frame::{Frame, SocketError};
-use crate::gate::Peer;
+use crate::gate::{Objection, Peer};
 use crate::outbox::Outbox;
 use crate::wire;
 use futures_util::future::{BoxFuture, select_all};
@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
 use tokio::time::{Interval, MissedTickBehavior, interval};
+use tracing::warn;
 use warrener_api::link;
 use warrener_api::link::{Answer, Deliver, Over, Reply, ToClient, ToServer};
 use warrener_backend::broker::{self, Broker, Delivery, Subscription};
@@ -171,11 +172,9 @@ impl Session {
     fn publish(&mut self, publish: link::Publish) -> std::result::Result<(), LinkEnd> {
         let n = publish.n;
         let batch: Result<Vec<_>> = publish.batch.into_iter().map(wire::outgoing).collect();
-        let checked = batch.and_then(|batch| {
-            batch
-                .iter()
-                .try_for_each(|out| self.peer.may_publish(out))?;
-            Ok(batch)
+        let checked: Result<Vec<_>> = batch.and_then(|batch| {
+            let signed = batch.into_iter().map(|out| self.peer.sign(out));
+            signed.map(|out| self.allow(out)).collect()
         });
         match checked {
             Err(error) => self.reply(n, Err(error)),
@@ -220,13 +219,28 @@ impl Session {
             credit: ask.credit,
             will: ask.will.map(wire::outgoing).transpose()?,
         };
-        self.peer.may_subscribe(&ask)?;
-        Ok(ask)
+        self.allow(self.peer.subscribe(ask))
+    }
+
+    /// What the gate let through; what it did not is counted.
+    fn allow<T>(&self, asked: std::result::Result<T, Objection>) -> Result<T> {
+        asked.map_err(|objection| {
+            warn!(
+                token = self.peer.token,
+                class = objection.class,
+                "refused: {}",
+                objection.reason
+            );
+            if let Some(tally) = &self.options.tally {
+                tally.refused(objection.class);
+            }
+            objection.into()
+        })
     }
 
     fn depth(&mut self, ask: link::AskDepth) -> std::result::Result<(), LinkEnd> {
         let address = wire::address(&ask.of).and_then(|address| {
-            self.peer.may_read(&address)?;
+            self.allow(self.peer.may_read(&address))?;
             Ok(address)
         });
         match address {

@@ -131,23 +131,21 @@ fn refused(mut life: Life, who: &Who, context: &Context<'_>) -> Step {
 fn failed(mut life: Life, class: Class, wish: Option<Duration>, context: &Context<'_>) -> Step {
     let policy = context.policies.of(class);
     let used = life.retries.get(&class).copied().unwrap_or(0);
+    let scale_up = (class == Class::Resource).then_some(Effect::ScaleUp);
     if used >= policy.retries || life.attempt >= life.max_attempts {
-        return match give_up(class) {
+        let mut step = match give_up(class) {
             GiveUp::Failed => finish(life, State::Failed, EventKind::Failed, context),
             GiveUp::Dead(reason) => dead(life, reason, alerts(class), context),
         };
+        step.effects.extend(scale_up);
+        return step;
     }
     life.retries.insert(class, used + 1);
     life.enter(State::Retrying, context.now);
     life.retry_at = Some(context.now.plus(policy.delay(used, context.roll, wish)));
-    let effects = if class == Class::Resource {
-        vec![Effect::ScaleUp]
-    } else {
-        vec![]
-    };
     Step {
         life,
         record: Some(EventKind::Retrying),
-        effects,
+        effects: scale_up.into_iter().collect(),
     }
 }

@@ -1,6 +1,6 @@
 //! What people cause: cancel (row 13), retry (row 14), reassign, and the acts that a parked task waits for.
 
-use super::{Context, Effect, Life, Parked, Refused, RevokeReason, State, Step, finish};
+use super::{Context, Effect, Life, Needs, Parked, Refused, RevokeReason, State, Step, finish};
 use crate::event::EventKind;
 use crate::name::AgentId;
 
@@ -23,8 +23,14 @@ pub(super) fn cancel(life: &Life, context: &Context<'_>) -> Result<Step, Refused
     Ok(step)
 }
 
-/// Row 14: attempt and epoch go on counting; the limits are raised instead.
-pub(super) fn retry(life: &Life, anew: bool, context: &Context<'_>) -> Result<Step, Refused> {
+/// Row 14: attempt and epoch go on counting; the limits are raised instead. Nobody's wish puts a task before those that
+/// it depends on.
+pub(super) fn retry(
+    life: &Life,
+    anew: bool,
+    needs: Needs,
+    context: &Context<'_>,
+) -> Result<Step, Refused> {
     let again = matches!(
         life.state,
         State::Failed | State::Dead | State::Cancelled | State::Expired
@@ -45,18 +51,22 @@ pub(super) fn retry(life: &Life, anew: bool, context: &Context<'_>) -> Result<St
     if anew {
         life.retries.clear();
     }
-    life.enter(State::Ready, context.now);
+    let (state, effects) = match needs {
+        Needs::Met => (State::Ready, vec![Effect::Ready]),
+        Needs::Open => (State::Blocked, vec![]),
+    };
+    life.enter(state, context.now);
     Ok(Step {
         life,
         record: Some(EventKind::Retried),
-        effects: vec![Effect::Ready],
+        effects,
     })
 }
 
-/// Row 14 for a dead letter.
+/// Row 14 for a dead letter: it was ready once, so what it depends on has ended.
 pub(super) fn requeue(life: &Life, anew: bool, context: &Context<'_>) -> Result<Step, Refused> {
     match life.state {
-        State::Dead => retry(life, anew, context),
+        State::Dead => retry(life, anew, Needs::Met, context),
         state => Err(Refused::Illegal(state)),
     }
 }

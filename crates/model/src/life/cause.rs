@@ -40,6 +40,15 @@ pub struct Claim {
     pub started: bool,
 }
 
+/// What is known of the tasks that a task depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Needs {
+    /// All ended well, or there are none.
+    Met,
+    /// Some have not ended.
+    Open,
+}
+
 /// What may happen to a task.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
@@ -102,6 +111,8 @@ pub enum Event {
     Retry {
         /// Whether the retries of each class start anew.
         anew: bool,
+        /// Whether the tasks that it depends on have ended, by the store, now: meanwhile they may have.
+        needs: Needs,
     },
     /// The same for a dead letter only: what somebody cancelled meanwhile stays cancelled.
     Requeue {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use std::time::Duration;
 use warrener_model::agent::Who;
 use warrener_model::id::{ClaimId, InstanceId};
-use warrener_model::life::{Claim, Context, Ending, Event, Parked, Step, apply};
+use warrener_model::life::{Claim, Context, Ending, Event, Needs, Parked, Step, apply};
 use warrener_model::name::AgentId;
 use warrener_model::retry::{Backoff, Jitter, Override, Overrides, Policies};
 use warrener_model::{Class, Life, State, Timestamp};
@@ -42,6 +42,7 @@ pub(crate) enum Act {
     Cancel,
     Retry {
         anew: bool,
+        needs: Needs,
     },
     Reassign(Party),
     Park(Parked),
@@ -136,7 +137,10 @@ fn event(life: &Life, act: &Act) -> Event {
         Act::Due => Event::Due,
         Act::DependenciesMet => Event::DependenciesMet,
         Act::Cancel => Event::Cancel,
-        Act::Retry { anew } => Event::Retry { anew: *anew },
+        Act::Retry { anew, needs } => Event::Retry {
+            anew: *anew,
+            needs: *needs,
+        },
         Act::Reassign(to) => Event::Reassign {
             to: party(life, *to).agent,
         },
@@ -195,6 +199,10 @@ fn late() -> impl Strategy<Value = u64> {
     prop_oneof![4 => Just(0u64), 1 => 1u64..4]
 }
 
+fn some_needs() -> impl Strategy<Value = Needs> {
+    prop::sample::select(&[Needs::Met, Needs::Open][..])
+}
+
 fn some_act() -> impl Strategy<Value = Act> {
     let outcome = (some_party(), late(), some_end());
     prop_oneof![
@@ -210,7 +218,7 @@ fn some_act() -> impl Strategy<Value = Act> {
         4 => Just(Act::Due),
         2 => Just(Act::DependenciesMet),
         1 => Just(Act::Cancel),
-        3 => any::<bool>().prop_map(|anew| Act::Retry { anew }),
+        3 => (any::<bool>(), some_needs()).prop_map(|(anew, needs)| Act::Retry { anew, needs }),
         1 => some_party().prop_map(Act::Reassign),
         1 => prop::sample::select(PARKED).prop_map(Act::Park),
         2 => prop::option::weighted(0.3, prop::sample::select(PARKED)).prop_map(Act::Unpark),

@@ -5,6 +5,12 @@ use super::world::{
     Agent, Ask, Delivery, End, Habit, Held, Line, Note, Seat, Slot, Word, World, put,
 };
 
+/// Where the delivery is the claim, no copy of an offer stands behind a run.
+pub(crate) const NO_DELIVERY: Delivery = Delivery {
+    offer: 0,
+    redelivered: false,
+};
+
 /// A step of an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Move {
@@ -221,10 +227,7 @@ impl World {
                 *slot = Slot::Runs(Held {
                     run,
                     epoch,
-                    delivery: Delivery {
-                        offer: 0,
-                        redelivered: false,
-                    },
+                    delivery: NO_DELIVERY,
                     tag: false,
                     back: false,
                     asks: false,
@@ -277,7 +280,7 @@ impl World {
             }) => Some(delivery),
             Slot::Runs(_) | Slot::Free => None,
         };
-        if let Some(Delivery { offer, .. }) = copy {
+        if let Some(Delivery { offer, .. }) = copy.filter(|copy| *copy != NO_DELIVERY) {
             put(
                 &mut self.queue,
                 Delivery {

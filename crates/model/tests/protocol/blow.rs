@@ -1,5 +1,6 @@
 //! Faults: what is done to agents, servers and messages.
 
+use super::agent::NO_DELIVERY;
 use super::row::Rules;
 use super::server::Act;
 use super::world::{Delivery, End, Grace, Input, Line, Look, Note, Out, Seat, Slot, Stage, Word};
@@ -119,6 +120,9 @@ impl World {
             }
             Blow::OldGrant { agent, word } => {
                 self.lose(Place::Control(agent, word));
+                if let Word::Task { run, .. } = word {
+                    self.agent(agent).slot = Slot::Asked(run, NO_DELIVERY);
+                }
                 self.claim(agent);
             }
             Blow::Claim(agent) => self.claim(agent),

@@ -94,6 +94,12 @@ impl World {
                     .filter(|word| matches!(word, Word::Granted { run, .. } if run == mine));
                 blows.extend(grants.map(|word| Blow::OldGrant { agent, word: *word }));
             }
+            // Where the delivery is the claim: the agent stood still while its grant waited.
+            (Fault::OldGrant, Slot::Free) if up => {
+                let tasks = me.control.iter();
+                let tasks = tasks.filter(|word| matches!(word, Word::Task { .. }));
+                blows.extend(tasks.map(|word| Blow::OldGrant { agent, word: *word }));
+            }
             (Fault::EarlyClaim, Slot::Asked(..)) if up && !claims => blows.push(Blow::Claim(agent)),
             (Fault::EarlyClaim, Slot::Runs(held)) if up && held.asks && !claims => {
                 blows.push(Blow::Claim(agent));

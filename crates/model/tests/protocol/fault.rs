@@ -82,7 +82,6 @@ impl Fault {
             Fault::BrokerLost,
             Fault::DeadLetter,
             Fault::EarlyOverdue,
-            Fault::OldGrant,
             Fault::Unconfirmed,
             Fault::NoSlot,
         ];

@@ -5,7 +5,9 @@ use super::world::{Ask, End, Input, Note, Seat, World, claim_id, run_of};
 use std::time::Duration;
 use warrener_model::Timestamp;
 use warrener_model::failure::Class;
-use warrener_model::life::{Claim, Context, Effect, Ending, Event, Life, Refused, State, Step};
+use warrener_model::life::{
+    Claim, Context, Effect, Ending, Event, Life, Needs, Refused, State, Step,
+};
 use warrener_model::retry::Policies;
 
 /// The function under check: [`warrener_model::life::apply`], or a version with a planted fault.
@@ -143,7 +145,10 @@ fn event(input: &Input) -> Event {
             },
         },
         Input::Cancel => Event::Cancel,
-        Input::Retry => Event::Retry { anew: true },
+        Input::Retry => Event::Retry {
+            anew: true,
+            needs: Needs::Met,
+        },
         Input::Reassign(seat) => Event::Reassign {
             to: seat.who().agent,
         },

@@ -3,6 +3,7 @@
 use crate::auth::ACTOR;
 use crate::failure::{Answer, ERRORS, Failure, at_item};
 use crate::reading::{Params, body};
+use crate::rights::ByRun;
 use crate::state::App;
 use axum::Json;
 use axum::extract::{Request, State};
@@ -17,7 +18,8 @@ const LINES: &str = "application/x-ndjson";
 /// Submit a batch
 ///
 /// A JSON array, or JSON lines (`application/x-ndjson`): up to 10,000 items and 32 MiB. All of it is accepted, or
-/// nothing; mistakes are told with the place of their item, the first 100.
+/// nothing; mistakes are told with the place of their item, the first 100. With a task token its items are children of that
+/// token's task, where the task's kind may open children (`may_spawn`).
 #[utoipa::path(
     post, path = "/api/v1/tasks/batch", operation_id = "submit_batch", tag = "tasks",
     request_body(content(
@@ -29,6 +31,7 @@ const LINES: &str = "application/x-ndjson";
 pub(crate) async fn submit(
     State(app): State<App>,
     params: Params,
+    ByRun(right): ByRun,
     request: Request,
 ) -> Answer<(StatusCode, Json<BatchAnswer>)> {
     params.only(&[])?;
@@ -47,7 +50,13 @@ pub(crate) async fn submit(
             return Err(Failure::invalid(checked(&read, mistakes, now)));
         }
     };
-    let accepted = app.orchestrator.submit_batch(submissions, ACTOR).await?;
+    let accepted = match right {
+        None => app.orchestrator.submit_batch(submissions, ACTOR).await?,
+        Some(right) => {
+            let spawner = app.orchestrator.spawner(right).await?;
+            app.orchestrator.spawn_batch(spawner, submissions).await?
+        }
+    };
     let items = accepted
         .iter()
         .enumerate()

@@ -3,6 +3,7 @@
 use crate::auth::ACTOR;
 use crate::failure::{Answer, Failure};
 use crate::reading::{Act, At, Params, Text, json};
+use crate::rights::ByRun;
 use crate::state::App;
 use axum::Json;
 use axum::extract::State;
@@ -20,7 +21,8 @@ const KEY: &str = "idempotency-key";
 
 /// Submit a task
 ///
-/// 201 says that it is durable and will be done. With an `Idempotency-Key` the same request is accepted once.
+/// 201 says that it is durable and will be done. With an `Idempotency-Key` the same request is accepted once. With a task
+/// token it is a child of that token's task, where the task's kind may open children (`may_spawn`).
 #[utoipa::path(
     post, path = "/api/v1/tasks", operation_id = "submit_task", tag = "tasks",
     request_body = SubmitRequest,
@@ -33,6 +35,7 @@ const KEY: &str = "idempotency-key";
 pub(crate) async fn submit(
     State(app): State<App>,
     params: Params,
+    ByRun(right): ByRun,
     headers: HeaderMap,
     Text(text): Text,
 ) -> Answer<(StatusCode, Json<TaskObject>)> {
@@ -40,7 +43,13 @@ pub(crate) async fn submit(
     let key = key(&headers)?;
     json(&text)?;
     let submission = Submission::read(&text).map_err(Failure::invalid)?;
-    let submitted = app.orchestrator.submit(submission, key, ACTOR).await?;
+    let submitted = match right {
+        None => app.orchestrator.submit(submission, key, ACTOR).await?,
+        Some(right) => {
+            let spawner = app.orchestrator.spawner(right).await?;
+            app.orchestrator.spawn(spawner, submission, key).await?
+        }
+    };
     let status = if submitted.existing {
         StatusCode::OK
     } else {
@@ -83,9 +92,13 @@ pub(crate) async fn get(
 pub(crate) async fn wait(
     State(app): State<App>,
     params: Params,
+    ByRun(right): ByRun,
     Act(request): Act<WaitRequest>,
 ) -> Answer<Json<WaitAnswer>> {
     params.only(&[])?;
+    if let Some(right) = right {
+        app.orchestrator.may_read(right, &request.ids).await?;
+    }
     let within = Duration::from_millis(request.wait_ms);
     if within > limits::WAIT {
         return Err(Failure::invalid(vec![Mistake::at(

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 /// The routes of contracts.md section 3 that exist so far.
 const ROUTES: &str = "POST /api/v1/tasks; GET /api/v1/tasks; POST /api/v1/tasks/batch; POST /api/v1/tasks/wait;
-    GET /api/v1/tasks/{id}; GET /api/v1/tasks/{id}/events; GET /api/v1/tasks/{id}/logs; POST /api/v1/tasks/{id}/cancel;
+    GET /api/v1/tasks/{id}; GET /api/v1/tasks/{id}/events; GET /api/v1/tasks/{id}/logs; POST /api/v1/tasks/{id}/logs;
+    POST /api/v1/tasks/{id}/progress; POST /api/v1/tasks/{id}/cancel;
     POST /api/v1/tasks/{id}/retry; POST /api/v1/tasks/{id}/reassign; POST /api/v1/tasks/{id}/approve;
     POST /api/v1/tasks/{id}/reject; POST /api/v1/tasks/{id}/answer; GET /api/v1/agents; GET /api/v1/agents/{id};
     POST /api/v1/agents/{id}/drain; POST /api/v1/agents/{id}/resume; POST /api/v1/agents/{id}/stop; GET /api/v1/lanes;

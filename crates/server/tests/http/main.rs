@@ -17,6 +17,7 @@ mod link;
 mod lists;
 mod login;
 mod logs;
+mod own;
 mod requests;
 mod stream;
 mod submit;

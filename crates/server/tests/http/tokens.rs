@@ -57,7 +57,7 @@ fn everything_but_health_needs_the_token() {
 }
 
 #[test]
-fn a_tasks_token_reads_its_own_task_while_it_runs_and_nothing_else() {
+fn a_tasks_token_reads_its_own_task_while_it_runs_and_no_other() {
     let server = Server::start();
     server.worker("ann");
     let (id, other) = (server.running(), server.submit(json!({"kind": "a"})));

@@ -67,7 +67,12 @@ pub async fn an_agent_that_lost_its_connection_subscribes_again<H: Harness>(h: H
         readers_are(&server, &one, 0).await;
         let mut reader = read(&agent, &one, 1).await;
         send(&server, &one, round..round + 1).await;
-        assert_eq!(take(&mut reader).await, round);
+        // Where nobody can see it arrive, the last round's verdict may have been lost with its connection.
+        let mut number = take(&mut reader).await;
+        while number < round && !server.capabilities().counts {
+            number = take(&mut reader).await;
+        }
+        assert_eq!(number, round);
         depth_is(&server, &one, 0, 0).await;
         h.kill_agent(&ann).await;
         until_over(&mut reader).await;

@@ -2,7 +2,8 @@
 
 use super::Harness;
 use super::talk::{
-    PRESENCE, RESULTS, lane, next, note, offers, publish, read, said, send, take, to, try_read, who,
+    PRESENCE, RESULTS, fitting, lane, next, note, offers, publish, read, said, send, take, to,
+    try_read, who,
 };
 use warrener_backend::broker::{Address, Inbox, Receipt};
 use warrener_backend::error::Error;
@@ -76,7 +77,7 @@ pub async fn a_message_arrives_as_it_was_sent<H: Harness>(h: H) {
         assert_eq!(delivery.message, message);
         delivery.ack();
     }
-    let mut message = said(&ann, 3);
+    let mut message = fitting(&RESULTS, said(&ann, 3));
     message.trace = None;
     let receipt = publish(&agent, &RESULTS, message.clone()).await;
     assert_eq!(receipt, Receipt::Confirmed);

@@ -3,7 +3,8 @@
 use super::Harness;
 use super::talk::{depth_is, lane, next, note, number, offers, read, send, take, who};
 use std::slice::from_ref;
-use warrener_backend::broker::{Address, Verdict};
+use std::sync::Arc;
+use warrener_backend::broker::{Address, Broker};
 
 /// It does not come again, to this reader or another.
 pub async fn what_is_acknowledged_is_gone<H: Harness>(h: H) {
@@ -24,31 +25,47 @@ pub async fn what_is_acknowledged_is_gone<H: Harness>(h: H) {
 }
 
 /// With what it said, why, and where it was.
-pub async fn what_is_rejected_is_a_dead_letter_with_its_reason<H: Harness>(h: H) {
+pub async fn what_a_server_rejects_is_a_dead_letter_with_its_reason<H: Harness>(h: H) {
     let server = h.server().await;
+    rejected(&server, &server, true).await;
+}
+
+/// Where agents may write to the inboxes only, their words are lost; the letter still says that it was rejected, and where.
+pub async fn what_an_agent_rejects_is_a_dead_letter_with_its_reason_exactly_if_it_can<
+    H: Harness,
+>(
+    h: H,
+) {
+    let server = h.server().await;
+    let agent = h.agent(&who("ann"), &[lane("one")]).await;
+    rejected(&server, &agent, h.expected().reasons).await;
+}
+
+async fn rejected(server: &Arc<dyn Broker>, rejecting: &Arc<dyn Broker>, with_words: bool) {
     let one = offers("one");
     let both = [one.clone(), Address::Dead];
     server.ensure(&both).await.expect("it is up");
-    let agent = h.agent(&who("ann"), &[lane("one")]).await;
-    let mut reader = read(&agent, &one, 1).await;
-    send(&server, &one, 1..3).await;
+    let mut reader = read(rejecting, &one, 1).await;
+    send(server, &one, 1..3).await;
     next(&mut reader).await.reject("no such field: colour");
     assert_eq!(take(&mut reader).await, 2, "it did not come again");
 
-    let mut dead = read(&server, &Address::Dead, 1).await;
+    let mut dead = read(server, &Address::Dead, 1).await;
     let letter = next(&mut dead).await;
     let reason = letter.message.reason.clone().expect("it says why");
-    assert!(reason.contains("no such field: colour"), "{reason}");
+    let words = reason.contains("no such field: colour");
+    assert_eq!(words, with_words, "{reason}");
+    assert!(words || reason.starts_with("rejected"), "{reason}");
     assert!(reason.contains("offers/one"), "{reason}");
     let mut message = letter.message.clone();
     message.reason = None;
     assert_eq!(message, note(1));
     letter.ack();
-    depth_is(&server, &Address::Dead, 0, 0).await;
+    depth_is(server, &Address::Dead, 0, 0).await;
 }
 
-/// Before the first server made the address there is nobody to tell.
-pub async fn what_is_rejected_is_dropped_where_nobody_keeps_dead_letters<H: Harness>(h: H) {
+/// Whether the address of dead letters is there before a server asks for it is the back-end's business.
+pub async fn what_is_rejected_leaves_its_lane_whoever_keeps_dead_letters<H: Harness>(h: H) {
     let server = h.server().await;
     let one = offers("one");
     server.ensure(from_ref(&one)).await.expect("it is up");
@@ -57,8 +74,17 @@ pub async fn what_is_rejected_is_dropped_where_nobody_keeps_dead_letters<H: Harn
     send(&server, &one, 1..3).await;
     next(&mut reader).await.reject("unreadable");
     assert_eq!(take(&mut reader).await, 2);
+    depth_is(&server, &one, 0, 0).await;
     server.ensure(&[Address::Dead]).await.expect("it is up");
-    depth_is(&server, &Address::Dead, 0, 0).await;
+    let mut dead = read(&server, &Address::Dead, 5).await;
+    send(&server, &Address::Dead, 9..10).await;
+    let mut first = next(&mut dead).await;
+    if number(&first.message) == 1 {
+        first.ack();
+        first = next(&mut dead).await;
+    }
+    assert_eq!(number(&first.message), 9, "nothing else is there");
+    first.ack();
     depth_is(&server, &one, 0, 0).await;
 }
 
@@ -80,17 +106,19 @@ pub async fn what_comes_back_too_often_is_a_dead_letter<H: Harness>(h: H) {
     let both = [one.clone(), Address::Dead];
     server.ensure(&both).await.expect("it is up");
     let agent = h.agent(&who("ann"), &[lane("one")]).await;
-    let mut reader = read(&agent, &one, 1).await;
     send(&server, &one, 1..3).await;
     let mut deliveries = 0;
     loop {
+        let mut reader = read(&agent, &one, 1).await;
         let delivery = next(&mut reader).await;
         if number(&delivery.message) == 2 {
             delivery.ack();
             break;
         }
         deliveries += 1;
-        delivery.settle(Verdict::Requeue);
+        // It ends with it in its hands. Whether what a reader gives back itself counts is the back-end's business.
+        drop(reader);
+        drop(delivery);
     }
     // Back-ends count deliveries or returns; the difference is one.
     let limit = h.bounds().dead_limit;

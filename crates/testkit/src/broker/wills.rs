@@ -7,7 +7,7 @@ use std::sync::Arc;
 use warrener_backend::broker::{Address, Broker, Receipt, Subscribe, Subscription};
 use warrener_backend::error::Error;
 use warrener_model::agent::Who;
-use warrener_model::message::sender;
+use warrener_model::message::{Bye, decode};
 
 /// Subscribes with a will; `None` where the back-end has none, which it must say.
 async fn read_with_will<H: Harness>(
@@ -78,7 +78,8 @@ pub async fn an_agent_that_dies_publishes_its_will<H: Harness>(h: H) {
     h.kill_agent(&ann).await;
     let delivery = next(&mut presence).await;
     assert_eq!(&*delivery.message.kind, "bye");
-    assert_eq!(sender(&delivery.message.body), Some(ann.agent.clone()));
+    let bye: Bye = decode(&delivery.message.body).expect("the will is a bye");
+    assert_eq!(Who::from(bye.who), ann);
     delivery.ack();
     let receipt = publish(&other, &PRESENCE, said(&ben, 7)).await;
     assert_eq!(receipt, Receipt::Confirmed);

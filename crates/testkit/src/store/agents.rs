@@ -45,6 +45,20 @@ pub async fn an_agent_is_as_it_was_written_last<H: Harness>(h: H) {
     assert_eq!(found, [changed, agent("two")]);
 }
 
+/// Forgotten for good, until it is written again; who was never there is forgotten without a word.
+pub async fn an_agent_that_is_forgotten_is_gone<H: Harness>(h: H) {
+    let store = h.open().await;
+    for name in ["two", "one"] {
+        done(&*store, Op::Agent(Box::new(agent(name)))).await;
+    }
+    for name in ["one", "nobody"] {
+        done(&*store, Op::Forget(who(name).agent)).await;
+    }
+    assert_eq!(store.agents().await.expect("agents"), [agent("two")]);
+    done(&*store, Op::Agent(Box::new(agent("one")))).await;
+    assert_eq!(store.agents().await.expect("agents").len(), 2);
+}
+
 /// One row for each lane.
 pub async fn a_lane_is_as_it_was_set_last<H: Harness>(h: H) {
     let store = h.open().await;

@@ -8,7 +8,7 @@ use warrener_backend::Committed;
 use warrener_backend::query::{Count, List, SortKey};
 use warrener_model::event::EventKind;
 use warrener_model::filter::Filter;
-use warrener_model::life::{Event, State};
+use warrener_model::life::{Event, Needs, State};
 
 /// After random moves, some refused, the counts are those of a look at every task.
 pub async fn counts_are_exact_after_many_moves<H: Harness>(h: H) {
@@ -28,7 +28,10 @@ pub async fn counts_are_exact_after_many_moves<H: Harness>(h: H) {
             State::Running => Event::Lost {
                 seen: old.life.lease_seq,
             },
-            State::Dead | State::Cancelled => Event::Retry { anew: true },
+            State::Dead | State::Cancelled => Event::Retry {
+                anew: true,
+                needs: Needs::Met,
+            },
             _ => Event::Cancel,
         };
         let life = after(&old.life, &event, 1_000).life;

@@ -12,7 +12,7 @@ use warrener_model::Class;
 use warrener_model::event::{Cursor, EventKind};
 use warrener_model::filter::Filter;
 use warrener_model::json::Json;
-use warrener_model::life::{self, Event, State};
+use warrener_model::life::{self, Event, Needs, State};
 use warrener_model::task::{Progress, Task, Usage};
 
 /// What happens to a task as it is.
@@ -52,7 +52,13 @@ pub async fn a_move_writes_the_whole_life_and_the_next_version<H: Harness>(h: H)
         ),
         (|_| assign("three"), 700_006),
         (|task| outcome(task, failed(Class::Critical)), 700_007),
-        (|_| Event::Retry { anew: true }, 700_008),
+        (
+            |_| Event::Retry {
+                anew: true,
+                needs: Needs::Met,
+            },
+            700_008,
+        ),
         (|_| Event::Cancel, 700_009),
     ];
     for (event, ms) in steps {
@@ -260,7 +266,15 @@ pub async fn a_retry_may_bring_another_input<H: Harness>(h: H) {
     dead.life = super::sample::ended(State::Dead, 5);
     done(&*store, accept(&dead, None)).await;
     let input = Json::parse("{\"n\": 2}".into()).expect("json");
-    let life = after(&dead.life, &Event::Retry { anew: true }, 6).life;
+    let life = after(
+        &dead.life,
+        &Event::Retry {
+            anew: true,
+            needs: Needs::Met,
+        },
+        6,
+    )
+    .life;
     let op = Move {
         task: dead.id,
         version: 1,

@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use warrener_model::agent::Role;
 use warrener_model::{AgentId, Kind, Lane};
 
+/// The flag that names a broker.
+pub(crate) const BROKER_FLAG: &str = "--broker";
+
 /// Run a server
 #[derive(Debug, Subcommand)]
 pub(crate) enum ServerVerb {
@@ -54,12 +57,11 @@ pub(crate) struct ServerRun {
 impl ServerRun {
     /// These flags as settings.
     pub(crate) fn flags(&self) -> Vec<Flag> {
-        let mut flags = vec![];
+        let mut flags: Vec<Flag> = broker(self.broker.as_deref()).into_iter().collect();
         let mut add = |path, name, value: Option<String>| {
             flags.extend(value.map(|value| Flag { path, name, value }));
         };
         add(&["server", "listen"], "--listen", self.listen.clone());
-        add(&["broker", "url"], "--broker", self.broker.clone());
         add(&["store", "url"], "--store", self.store.clone());
         add(&["server", "tls_cert"], "--tls-cert", self.tls_cert.clone());
         add(&["server", "tls_key"], "--tls-key", self.tls_key.clone());
@@ -67,6 +69,15 @@ impl ServerRun {
         add(&["server", "behind_proxy"], "--behind-proxy", proxy);
         flags
     }
+}
+
+/// `--broker` as a setting.
+fn broker(url: Option<&str>) -> Option<Flag> {
+    url.map(|url| Flag {
+        path: &["broker", "url"],
+        name: BROKER_FLAG,
+        value: url.into(),
+    })
 }
 
 /// Run a server and the team of warrener.toml in one process tree
@@ -91,11 +102,23 @@ pub(crate) struct Up {
 /// and its work recovered, one dead letter is replayed; then the books.
 /// Nothing is left running.
 ///
-/// Example:
+/// Examples:
 ///   warrener demo
+///   warrener demo --broker amqp://guest:guest@localhost
 #[derive(Args, Clone, Debug, Default)]
 #[command(verbatim_doc_comment)]
-pub(crate) struct Demo {}
+pub(crate) struct Demo {
+    /// embedded, amqp://… or amqps://… [default: embedded]
+    #[arg(long, value_name = "URL")]
+    pub(crate) broker: Option<String>,
+}
+
+impl Demo {
+    /// These flags as settings.
+    pub(crate) fn flags(&self) -> Vec<Flag> {
+        broker(self.broker.as_deref()).into_iter().collect()
+    }
+}
 
 /// Run any program as an agent: the task as JSON on stdin, the result on stdout
 ///
@@ -135,4 +158,11 @@ pub(crate) struct AgentRun {
     /// The command
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(crate) command: Vec<String>,
+}
+
+impl AgentRun {
+    /// These flags as settings.
+    pub(crate) fn flags(&self) -> Vec<Flag> {
+        broker(self.broker.as_deref()).into_iter().collect()
+    }
 }

@@ -3,12 +3,13 @@
 use super::server::{internal, runtime};
 use crate::args::server::Up;
 use crate::compose::{self, Running, ServerSetup};
-use crate::config::Alert;
+use crate::config::{Alert, Broker, Config};
 use crate::data_dir::DataDir;
 use crate::error::CliError;
 use crate::globals::Globals;
 use crate::team::{self, Base};
 use crate::{logging, shutdown, trust};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +53,7 @@ async fn work(globals: &Globals, file: Option<PathBuf>) -> Result<(), CliError> 
         },
         config,
         ca: absolute(globals.config.ca.as_deref())?,
+        environment: environment(&globals.config, &server.url)?,
     };
     banner(globals, &server, &folder)?;
     let ending = CancellationToken::new();
@@ -70,6 +72,28 @@ async fn work(globals: &Globals, file: Option<PathBuf>) -> Result<(), CliError> 
     team.await.map_err(internal)?;
     server.stop().await;
     failure.map_or(Ok(()), |problem| Err(problem.into()))
+}
+
+/// What members need for RabbitMQ, if that is the broker. They are told of the server for their programs only.
+fn environment(config: &Config, server: &str) -> Result<Vec<(String, OsString)>, CliError> {
+    let Broker::Amqp(url) = &config.broker else {
+        return Ok(vec![]);
+    };
+    let mut variables = vec![
+        ("WARRENER_BROKER__URL".to_owned(), url.into()),
+        ("WARRENER_SERVER".to_owned(), server.into()),
+    ];
+    let rabbit = &config.rabbit;
+    for (name, file) in [
+        ("CA", &rabbit.ca),
+        ("CERT", &rabbit.cert),
+        ("KEY", &rabbit.key),
+    ] {
+        if let Some(file) = absolute(file.as_deref())? {
+            variables.push((format!("WARRENER_BROKER__{name}"), file.into()));
+        }
+    }
+    Ok(variables)
 }
 
 /// Members run in other folders.

@@ -75,6 +75,12 @@ pub(crate) const KEYS: &[Key] = &[
     key(&["agent_id"], Text, None, "who `agent run` is"),
     key(&["agent_name"], Text, None, "what `agent run` is called"),
     key(&["broker", "url"], Secret, Some("embedded"), "embedded, amqp://… or amqps://…"),
+    key(&["broker", "ca"], Text, None, "file with certificates (PEM) of authorities to trust for amqps; the system's unless set"),
+    key(&["broker", "cert"], Text, None, "file with the certificate (PEM) that this end shows to the broker; it logs in with it where the URL names no user"),
+    key(&["broker", "key"], Text, None, "file with the private key of that certificate (PEM)"),
+    key(&["broker", "connect"], Span, Some("10s"), "a connection to the broker is made within this, or tried again"),
+    key(&["broker", "heartbeat"], Span, Some("10s"), "broker and this end show each other that they live this often; whole seconds"),
+    key(&["broker", "reconnect"], Span, Some("5s"), "the longest wait before a connection is tried again"),
     key(&["store", "url"], Secret, Some("sqlite"), "sqlite or postgres://…"),
     key(&["server", "listen"], Text, Some("127.0.0.1:7766"), "where the server listens; elsewhere than loopback only with TLS or behind a proxy"),
     key(&["server", "url"], Text, None, "where clients and agents find the server"),
@@ -91,6 +97,8 @@ pub(crate) const KEYS: &[Key] = &[
     key(&["retry", "*", "jitter"], Word(&["full", "none"]), None, "how much of the delay is left to chance"),
     key(&["alert", "command"], List, None, "gets each alert as JSON on stdin"),
     key(&["alert", "webhook"], Secret, None, "gets each alert as a POST"),
+    key(&["alert", "no_capable_agent_after"], Span, Some("45s"), "work of a kind that no agent serves alerts after this"),
+    key(&["alert", "broker_blocked_after"], Span, Some("30s"), "a broker that takes nothing alerts after this"),
     key(&["dead", "keep"], Span, Some("30d"), "how long dead letters are kept"),
     key(&["dead", "auto_requeue", "class"], Word(CLASSES), None, "dead letters of this class are tried again by themselves"),
     key(&["dead", "auto_requeue", "younger"], Span, None, "if they died less than this ago"),
@@ -118,6 +126,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(&["timers", "hello"], Span, Some("5s"), "an agent says hello this often until it is welcome"),
     key(&["retention", "finished"], Span, Some("7d"), "how long tasks that ended are kept, but dead ones"),
     key(&["retention", "keys"], Span, Some("7d"), "how long idempotency keys are kept, at least 7d"),
+    key(&["retention", "agents"], Span, Some("7d"), "how long agents that are gone are shown"),
 ];
 
 impl Key {

@@ -1,7 +1,9 @@
 //! Checks the values as a whole, and makes the plain [`Config`] of them.
 
 use super::layers::Settings;
-use super::{Broker, Config, Dead, Identity, KindConfig, LaneConfig, Server, Start, Store, Tls};
+use super::{
+    Broker, Config, Dead, Identity, KindConfig, LaneConfig, Rabbit, Server, Start, Store, Tls,
+};
 use look::{Look, below};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,7 @@ pub(crate) fn resolve(
     let mut look = Look { settings, mistakes };
     let namespace = look.parsed(&["namespace"]);
     let broker = look.broker();
+    let rabbit = look.rabbit(base);
     let store = look.store();
     let listen = look.parsed(&["server", "listen"]);
     let tls = look.tls(base);
@@ -29,6 +32,7 @@ pub(crate) fn resolve(
     let kinds = look.kinds(base);
     let retry = look.retry();
     let alert = look.alert();
+    let patience = look.patience();
     let auto_requeue = look.auto_requeue();
     let timers = look.timers();
     let retention = look.retention();
@@ -39,6 +43,7 @@ pub(crate) fn resolve(
         token: look.text(&["token"]),
         ca: look.path(&["ca"], base),
         broker: broker?,
+        rabbit: rabbit?,
         store: store?,
         server: Server {
             listen: listen?,
@@ -54,6 +59,7 @@ pub(crate) fn resolve(
         kinds,
         retry,
         alert,
+        patience: patience?,
         dead: Dead {
             keep: look.span(&["dead", "keep"])?,
             auto_requeue,
@@ -80,6 +86,31 @@ impl Look<'_> {
                 None
             }
         }
+    }
+
+    fn rabbit(&mut self, base: Option<&Path>) -> Option<Rabbit> {
+        let [ca, cert, key] = ["ca", "cert", "key"].map(|name| self.path(&["broker", name], base));
+        match (&cert, &key) {
+            (Some(_), None) => self.wrong(
+                &["broker", "cert"],
+                "needs key, the file with its private key",
+            ),
+            (None, Some(_)) => {
+                self.wrong(
+                    &["broker", "key"],
+                    "needs cert, the file with its certificate",
+                );
+            }
+            _ => {}
+        }
+        Some(Rabbit {
+            ca,
+            cert,
+            key,
+            connect: self.span(&["broker", "connect"])?,
+            heartbeat: self.span(&["broker", "heartbeat"])?,
+            reconnect: self.span(&["broker", "reconnect"])?,
+        })
     }
 
     fn store(&mut self) -> Option<Store> {

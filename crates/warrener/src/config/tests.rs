@@ -120,6 +120,9 @@ fn flags_go_over_the_environment_over_the_file_over_defaults() {
     assert_eq!(config.server.listen.port(), 7766);
     assert_eq!(config.timers.lease, Duration::from_secs(45));
     assert_eq!(config.retention.finished, Duration::from_secs(7 * 86_400));
+    assert_eq!(config.retention.agents, Duration::from_secs(7 * 86_400));
+    assert_eq!(config.patience.no_capable_agent, Duration::from_secs(45));
+    assert_eq!(config.patience.broker_blocked, Duration::from_secs(30));
 }
 
 #[test]
@@ -250,6 +253,9 @@ fn values_are_checked_where_they_stand() {
         ("[retention]\nkeys = \"1d\"", "must be at least 7d"),
         ("[server]\ntls_cert = \"c\"", ":2:12: needs tls_key"),
         ("[server]\ntls_key = \"c\"", ":2:11: needs tls_cert"),
+        ("[broker]\ncert = \"c\"", ":2:8: needs key"),
+        ("[broker]\nkey = \"c\"", ":2:7: needs cert"),
+        ("[broker]\nheartbeat = \"soon\"", ":2:13:"),
         ("[server\n", ":1:"),
     ];
     for (file, part) in cases {

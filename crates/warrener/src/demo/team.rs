@@ -1,8 +1,10 @@
 //! The demo's team: five `warrener agent run` as child processes, found and ended by their process ids.
 
+use super::Broker;
 use crate::compose::Running;
 use crate::error::CliError;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -20,6 +22,7 @@ pub(super) struct Team {
 impl Team {
     pub(super) fn start(
         server: &Running,
+        broker: Option<&Broker>,
         folder: &Path,
         readers: &[&str],
     ) -> Result<Team, CliError> {
@@ -27,17 +30,24 @@ impl Team {
             members: BTreeMap::new(),
             pids: vec![],
         };
+        // A password must not be on a command line.
+        let way = match broker {
+            Some(broker) => broker.environment.clone(),
+            None => vec![("WARRENER_BROKER__URL", "embedded".into())],
+        };
+        let server = [("WARRENER_SERVER", OsString::from(&server.url))];
+        let environment: Vec<_> = server.into_iter().chain(way).collect();
         for name in readers {
-            team.add(server, folder, name, "files", "2")?;
+            team.add(&environment, folder, name, "files", "2")?;
         }
-        team.add(server, folder, "courier", "errands", "2")?;
-        team.add(server, folder, "clerk", "desk", "1")?;
+        team.add(&environment, folder, "courier", "errands", "2")?;
+        team.add(&environment, folder, "clerk", "desk", "1")?;
         Ok(team)
     }
 
     fn add(
         &mut self,
-        server: &Running,
+        environment: &[(&'static str, OsString)],
         folder: &Path,
         name: &str,
         lane: &str,
@@ -56,17 +66,12 @@ impl Team {
                 "--lane",
                 lane,
             ])
-            .args([
-                "--concurrency",
-                slots,
-                "--server",
-                &server.url,
-                "--data-dir",
-            ])
+            .args(["--concurrency", slots, "--data-dir"])
             .arg(folder.join("data"))
             .arg("--")
             .arg(&exe)
             .arg("demo-step")
+            .envs(environment.iter().cloned())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())

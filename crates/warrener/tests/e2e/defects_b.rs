@@ -167,7 +167,7 @@ fn defect_46_an_agent_is_given_no_more_than_its_slots_and_its_end_gives_back_onl
     for id in &ids {
         http.ends(id, "succeeded");
     }
-    let lost: usize = ids.iter().map(|id| http.times(id, "lost")).sum();
+    let lost: usize = ids.iter().map(|id| http.losses(id)).sum();
     assert_eq!(lost, 2);
 }
 

@@ -37,7 +37,7 @@ fn scenario_d_a_task_that_fails_twice_succeeds_at_the_third_attempt_after_growin
     let kinds = "submitted started retrying ready started retrying ready started succeeded";
     assert_eq!(http.history(&id).join(" "), kinds);
     assert_eq!(delays(&http, &id), [150, 300]);
-    let events = http.events(&id);
+    let events = http.lived(&id);
     for at in [2, 5] {
         assert_eq!(events[at]["detail"]["class"], "network");
         let promised = time(&text(&events[at]["detail"], "retry_at"));

@@ -3,6 +3,7 @@
 
 use crate::http::Http;
 pub(crate) use crate::process::{Process, Ran};
+use crate::stage::Stage;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs;
@@ -28,6 +29,7 @@ sweep = \"50ms\"
 hello = \"100ms\"
 claim_repeat = \"200ms\"
 outcome_again = \"500ms\"
+offer_overdue = \"3s\"
 ";
 
 /// A program that runs the script named like the task's kind: `KIND.sh` in the place, with the task on stdin.
@@ -41,6 +43,7 @@ pub(crate) const BY_KIND: &str = r#"
 pub(crate) struct Place {
     dir: TempDir,
     mark: String,
+    stage: Stage,
 }
 
 impl Place {
@@ -65,6 +68,7 @@ impl Place {
                 std::process::id(),
                 COUNT.fetch_add(1, Ordering::Relaxed)
             ),
+            stage: Stage::new(),
         };
         let timers = TIMERS.replace("LEASE", lease);
         place.write("warrener.toml", &format!("{settings}\n{timers}"));
@@ -125,6 +129,7 @@ impl Place {
         command.env("HOME", self.path("home"));
         command.env("TMPDIR", self.path("tmp"));
         command.env("E2E_MARK", &self.mark);
+        command.envs(self.stage.variables());
         command.stdin(Stdio::null());
     }
 

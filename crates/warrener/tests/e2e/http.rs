@@ -173,16 +173,30 @@ impl Http {
         page["items"].as_array().expect("a list of events").clone()
     }
 
-    /// The kinds of a task's events, in order.
+    /// A task's events without its offers, which only brokers with queues need.
+    #[track_caller]
+    pub(crate) fn lived(&self, id: &str) -> Vec<Value> {
+        let mut events = self.events(id);
+        events.retain(|event| event["kind"] != "offered" && event["kind"] != "unoffered");
+        events
+    }
+
+    /// The kinds of these, in order.
     #[track_caller]
     pub(crate) fn history(&self, id: &str) -> Vec<String> {
-        self.events(id).iter().map(|e| text(e, "kind")).collect()
+        self.lived(id).iter().map(|e| text(e, "kind")).collect()
+    }
+
+    /// How often a run of a task was lost, to nobody or to another run at once.
+    #[track_caller]
+    pub(crate) fn losses(&self, id: &str) -> usize {
+        self.times(id, "lost") + self.times(id, "superseded")
     }
 
     /// How often something happened to a task.
     #[track_caller]
     pub(crate) fn times(&self, id: &str, kind: &str) -> usize {
-        self.history(id).iter().filter(|k| *k == kind).count()
+        self.events(id).iter().filter(|e| e["kind"] == kind).count()
     }
 
     /// The whole log of a task.

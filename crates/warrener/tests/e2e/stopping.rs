@@ -96,26 +96,7 @@ fn defect_11_a_second_signal_ends_an_agent_at_once_and_its_task_goes_to_another_
     let _bob = place.agent("bob", "", "echo '{}'");
     let task = http.ends(&id, "succeeded");
     assert_eq!(task["attempt"], 2);
-    assert_eq!(http.times(&id, "lost"), 1);
-}
-
-#[test]
-fn defect_11_an_agent_without_a_server_ends_when_it_is_asked() {
-    let place = Place::new();
-    let server = place.server();
-    let mut ann = place.agent("ann", "", WAITS);
-    server.kill_9();
-    until("the loss of the connection", || {
-        ann.err().contains("connection lost").then_some(())
-    });
-    ann.signal(Signal::TERM);
-    assert_eq!(ann.ends(), Some(0), "{}", ann.err());
-    place.until_gone("warrener guard");
-    // And one whose server never was.
-    let mut bob = place.agent_alone("bob", "--server http://127.0.0.1:9", WAITS);
-    place.until_runs("warrener guard");
-    bob.signal(Signal::TERM);
-    assert_eq!(bob.ends(), Some(0), "{}", bob.err());
+    assert_eq!(http.losses(&id), 1);
 }
 
 #[test]

@@ -34,8 +34,13 @@ fn offer(grant: Option<Granted>) -> Offer {
         deadline: None,
         created_at: Timestamp::default(),
         max_attempts: 25,
+        replays: 0,
+        not_before: None,
+        ready_at: None,
+        progress: None,
+        error: None,
+        usage: None,
         grant,
-        task_token: None,
     }
 }
 
@@ -48,6 +53,9 @@ fn grant() -> Granted {
         epoch: 1,
         lease_ms: 45_000,
         timeout_ms: None,
+        started_at: None,
+        version: None,
+        task_token: None,
     }
 }
 
@@ -80,7 +88,7 @@ fn ask(started: bool) -> Order {
 fn running(now: Instant) -> Book {
     let mut book = Book::default();
     let order = book.delivered(claim(), offer(Some(grant())), false, now, CLOCK);
-    assert_eq!(order, Order::Start { claim: claim() });
+    assert_eq!(order, Some(Order::Start { claim: claim() }));
     book
 }
 
@@ -90,7 +98,7 @@ fn a_delivery_is_claimed_before_it_starts_and_again_until_it_is_answered() {
     let mut book = Book::default();
     assert_eq!(
         book.delivered(claim(), offer(None), false, now, CLOCK),
-        ask(false)
+        Some(ask(false))
     );
     assert_eq!(book.due(now + CLOCK.repeat, CLOCK), [ask(false)]);
     let order = book.granted(grant(), now + CLOCK.repeat, CLOCK);
@@ -107,6 +115,38 @@ fn h26_a_grant_that_comes_late_is_claimed_again_and_not_started() {
     assert_eq!(book.granted(grant(), late, CLOCK), Some(ask(false)));
     let order = book.granted(grant(), late, CLOCK);
     assert_eq!(order, Some(Order::Start { claim: claim() }));
+}
+
+#[test]
+fn h27_what_waited_while_the_agent_stood_still_is_claimed_until_it_is_welcome_again() {
+    let now = Instant::now();
+    let mut book = Book::default();
+    book.stood_still();
+    let order = book.delivered(claim(), offer(Some(grant())), false, now, CLOCK);
+    assert_eq!(order, Some(ask(false)), "it may be another's by now");
+    assert!(book.held().is_empty(), "so it is no run, and not listed");
+    assert!(
+        book.rejoined(now, CLOCK).is_empty(),
+        "and not claimed as started"
+    );
+    let order = book.granted(grant(), now, CLOCK);
+    assert_eq!(order, Some(Order::Start { claim: claim() }), "still ours");
+
+    let mut book = Book::default();
+    book.stood_still();
+    book.rejoined(now, CLOCK);
+    let order = book.delivered(claim(), offer(Some(grant())), false, now, CLOCK);
+    let start = Some(Order::Start { claim: claim() });
+    assert_eq!(order, start, "sent after the hello: fresh");
+}
+
+#[test]
+fn h22_a_second_copy_of_a_grant_starts_nothing() {
+    let now = Instant::now();
+    let mut book = running(now);
+    let order = book.delivered(claim(), offer(Some(grant())), false, now, CLOCK);
+    assert_eq!(order, Some(ask(true)), "a question");
+    assert_eq!(book.len(), 1);
 }
 
 #[test]
@@ -178,4 +218,40 @@ fn t4_a_run_that_is_revoked_stops_and_reports_nothing() {
     );
     assert_eq!(book.revoked(grant().task_id, 1), Some(stop));
     assert_eq!(book.over(claim(), outcome(), now, CLOCK), None);
+}
+
+#[test]
+fn t4_a_grant_that_its_revoke_overtook_does_not_start() {
+    let now = Instant::now();
+    let dropped = Some(Order::Drop { claim: claim() });
+    let mut book = Book::default();
+    assert_eq!(book.revoked(grant().task_id, 1), None, "not known yet");
+    let order = book.delivered(claim(), offer(Some(grant())), false, now, CLOCK);
+    assert_eq!(order, dropped, "the delivery is the claim");
+    assert!(book.is_empty());
+
+    book.delivered(claim(), offer(None), false, now, CLOCK);
+    assert_eq!(book.granted(grant(), now, CLOCK), dropped, "claimed");
+    assert!(book.is_empty());
+
+    let next = Granted {
+        epoch: 2,
+        ..grant()
+    };
+    let order = book.delivered(claim(), offer(Some(next)), false, now, CLOCK);
+    let start = Some(Order::Start { claim: claim() });
+    assert_eq!(
+        order, start,
+        "the next grant of the same task is another one"
+    );
+}
+
+#[test]
+fn t4_so_many_revokes_are_remembered_and_no_more() {
+    let mut book = Book::default();
+    for epoch in 0..5_000 {
+        book.revoked(grant().task_id, epoch);
+    }
+    assert_eq!(book.taken_back.len(), super::TAKEN_BACK);
+    assert_eq!(book.taken_back.back(), Some(&(grant().task_id, 4_999)));
 }

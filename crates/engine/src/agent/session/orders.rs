@@ -9,7 +9,6 @@ use crate::handler::crashed;
 use crate::recorder::clip;
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::{Address, Inbox, Outgoing};
@@ -71,15 +70,13 @@ impl Session {
         let Some(grant) = entry.grant() else { return };
         let run = Run {
             offer: entry.offer.clone(),
-            attempt: grant.attempt,
-            epoch: grant.epoch,
-            timeout: grant.timeout_ms.map(Duration::from_millis),
+            grant: grant.clone(),
             who: self.who.clone(),
             claim,
         };
         let stop = CancellationToken::new();
         self.stops.insert(claim, stop.clone());
-        let signals = Signals::new(run.offer.task_id, run.epoch, self.said.clone());
+        let signals = Signals::new(run.offer.task_id, run.grant.epoch, self.said.clone());
         let (executor, ended, slots) = (
             self.executor.clone(),
             self.ended.clone(),

@@ -61,6 +61,9 @@ impl Session {
     async fn welcome(&mut self, welcome: Welcome, store: Option<StoreId>) {
         *self.sender.store.lock().expect("an id does not panic") = store;
         for queue in &welcome.queues {
+            if self.serving.contains(&queue.lane) {
+                continue;
+            }
             let from = Address::Offers(queue.lane.clone());
             let subscribe = Subscribe {
                 from,
@@ -68,7 +71,10 @@ impl Session {
                 will: None,
             };
             match self.sender.broker.subscribe(subscribe).await {
-                Ok(offers) => self.read(offers, Incoming::Offer),
+                Ok(offers) => {
+                    self.read(offers, Incoming::Offer);
+                    self.serving.insert(queue.lane.clone());
+                }
                 Err(error) => {
                     tracing::warn!(%error, lane = %queue.lane, "lane not subscribed; joining again");
                     return self.disconnected();
@@ -106,7 +112,8 @@ impl Session {
             self.draining = true;
             return;
         }
-        let span = drain.deadline.map(|at| at.since(crate::clock::wall()));
+        // A span, not a moment: the clock of this machine may be another one.
+        let span = drain.within_ms.map(Duration::from_millis);
         self.leave(Instant::now() + span.unwrap_or(self.options.drain));
     }
 
@@ -131,6 +138,6 @@ impl Session {
         let order = self
             .book
             .delivered(claim, offer, redelivered, Instant::now(), self.clock);
-        self.obey(order);
+        order.into_iter().for_each(|order| self.obey(order));
     }
 }

@@ -328,6 +328,7 @@ fn change(row: &TaskEvent, task: &Task) -> TaskChange {
         agent: event.agent.as_ref().map(ToString::to_string),
         at: event.at,
         version: task.version,
+        scale_up: event.detail["scale_up"] == true,
     }
 }
 

@@ -1,11 +1,12 @@
 //! `agent run`: any program as an agent.
 
-use crate::agent_run::{self, Setup};
+use crate::agent_run::{self, Setup, Way};
 use crate::args::server::AgentRun;
 use crate::commands::server::{internal, runtime};
+use crate::config::layers::Origin;
 use crate::error::CliError;
 use crate::globals::Globals;
-use crate::{compose, connect, logging};
+use crate::{compose, connect, logging, rabbit};
 use rustix::fs::{Access, access};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub(crate) fn run(args: &AgentRun, globals: &Globals) -> Result<(), CliError> {
         Stopped::Drained => Ok(()),
         Stopped::Cut(runs) => {
             let detail = format!("{runs} run(s) could not be reported before the end");
+            // Without a link it is the broker that was not there.
             Err(CliError::new("server_unreachable", detail)
                 .hint("nothing is lost: the server gives them to another agent after their lease"))
         }
@@ -33,10 +35,6 @@ pub(crate) fn run(args: &AgentRun, globals: &Globals) -> Result<(), CliError> {
 
 fn setup(args: &AgentRun, globals: &Globals) -> Result<Setup, CliError> {
     let config = &globals.config;
-    if args.broker.is_some() {
-        let detail = "this version connects agents by the link only";
-        return Err(CliError::new("usage", detail).hint("leave out --broker, and say --server URL"));
-    }
     let name = args
         .name
         .clone()
@@ -44,7 +42,7 @@ fn setup(args: &AgentRun, globals: &Globals) -> Result<Setup, CliError> {
         .ok_or_else(|| {
             CliError::new("usage", "an agent needs a name").hint("say --name NAME, or set AGENT_ID")
         })?;
-    let server = connect::find(config, &globals.settings, Duration::from_secs(5))?;
+    let (way, server) = way(globals)?;
     let mut capabilities = std::collections::BTreeMap::new();
     for (capability, level) in &args.capabilities {
         let parsed = Capability::new(capability);
@@ -64,9 +62,8 @@ fn setup(args: &AgentRun, globals: &Globals) -> Result<Setup, CliError> {
         concurrency: args.concurrency,
         cwd: args.cwd.clone(),
         command: args.command.iter().map(Into::into).collect(),
-        server: server.client.url().to_owned(),
-        token: server.token,
-        roots: server.roots,
+        way,
+        server,
         ca: config
             .ca
             .as_deref()
@@ -77,6 +74,31 @@ fn setup(args: &AgentRun, globals: &Globals) -> Result<Setup, CliError> {
         timers: compose::timers(&config.timers),
         follow_stdin: args.follow_stdin,
     })
+}
+
+/// By RabbitMQ, if that is the broker, unless the command line names a server and no broker. And where its server is.
+fn way(globals: &Globals) -> Result<(Way, String), CliError> {
+    let (config, settings) = (&globals.config, &globals.settings);
+    let typed = |path: &[&str]| {
+        let origin = settings.get(path).map(|setting| &setting.origin);
+        matches!(origin, Some(Origin::Flag(_)))
+    };
+    let by_link = typed(&["server", "url"]) && !typed(&["broker", "url"]);
+    if let Some(way) = rabbit::Way::of(config).filter(|_| !by_link) {
+        // Nobody need tell such an agent where the server is; its programs hear it if somebody did.
+        return Ok((
+            Way::Rabbit(Box::new(way)),
+            connect::known(config)?.unwrap_or_default(),
+        ));
+    }
+    let server = connect::find(config, settings, Duration::from_secs(5))?;
+    let url = server.client.url().to_owned();
+    let way = Way::Link {
+        url: url.clone(),
+        token: server.token,
+        roots: server.roots,
+    };
+    Ok((way, url))
 }
 
 /// Where work folders are made: in the data folder if there is one here, else in the system's temporary folder.

@@ -3,7 +3,7 @@
 use super::look::Look;
 use crate::config::keys::{self, CLASSES};
 use crate::config::layers::Origin;
-use crate::config::{Alert, AutoRequeue, Retention, Timers};
+use crate::config::{Alert, AutoRequeue, Patience, Retention, Timers};
 use std::time::Duration;
 use warrener_model::retry::Overrides;
 
@@ -69,6 +69,13 @@ impl Look<'_> {
             }
             (None, None) => None,
         }
+    }
+
+    pub(super) fn patience(&self) -> Option<Patience> {
+        Some(Patience {
+            no_capable_agent: self.span(&["alert", "no_capable_agent_after"])?,
+            broker_blocked: self.span(&["alert", "broker_blocked_after"])?,
+        })
     }
 
     pub(super) fn auto_requeue(&mut self) -> Option<AutoRequeue> {
@@ -145,6 +152,7 @@ impl Look<'_> {
         let retention = Retention {
             finished: self.span(&["retention", "finished"])?,
             keys: self.span(&["retention", "keys"])?,
+            agents: self.span(&["retention", "agents"])?,
         };
         if retention.keys < warrener_model::limits::IDEMPOTENCY_KEEP {
             self.wrong(&["retention", "keys"], "must be at least 7d");

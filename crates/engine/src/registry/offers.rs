@@ -1,0 +1,80 @@
+//! The offers that are out, and whom each is for, as far as that is not every agent of the lane: a queue cannot choose,
+//! so the claim is where it is seen.
+
+use std::collections::HashMap;
+use warrener_model::agent::Card;
+use warrener_model::name::{Kind, Lane};
+use warrener_model::task::Task;
+use warrener_model::{AgentId, TaskId};
+
+/// How often a task goes by others for the agent it was meant for; then any will do. A wish is no reason to wait for ever.
+const TURNS: u32 = 10;
+/// More than ever wait for an agent by name; what was forgotten costs a few more turns.
+const TASKS: usize = 10_000;
+
+#[derive(Debug, Default)]
+pub(super) struct Offers {
+    lanes: HashMap<Lane, HashMap<TaskId, Aim>>,
+    /// How often others claimed what is meant for one agent.
+    turns: HashMap<TaskId, u32>,
+}
+
+#[derive(Debug)]
+struct Aim {
+    lane: Lane,
+    kind: Kind,
+    prefer: Option<AgentId>,
+}
+
+impl Offers {
+    pub(super) fn set(&mut self, task: &Task, offered: bool) {
+        let spec = &task.spec;
+        if offered {
+            let aim = Aim {
+                lane: spec.lane.clone(),
+                kind: spec.kind.clone(),
+                prefer: task.life.prefer.clone(),
+            };
+            self.lanes
+                .entry(spec.lane.clone())
+                .or_default()
+                .insert(task.id, aim);
+        } else if let Some(lane) = self.lanes.get_mut(&spec.lane) {
+            lane.remove(&task.id);
+        }
+    }
+
+    /// How many of a lane are out.
+    pub(super) fn out(&self, lane: &Lane) -> usize {
+        self.lanes.get(lane).map_or(0, HashMap::len)
+    }
+
+    /// Whether this agent should not have it: it does not run such tasks, or the one that it is meant for has room.
+    pub(super) fn is_for_another(
+        &mut self,
+        task: TaskId,
+        card: &Card,
+        has_room: impl Fn(&AgentId) -> bool,
+    ) -> bool {
+        let Some(aim) = self.lanes.values().find_map(|lane| lane.get(&task)) else {
+            return false;
+        };
+        if !card.serves(&aim.lane, &aim.kind) {
+            return true;
+        }
+        let Some(wanted) = aim.prefer.as_ref().filter(|id| **id != card.who.agent_id) else {
+            self.turns.remove(&task);
+            return false;
+        };
+        if self.turns.len() >= TASKS {
+            self.turns.clear();
+        }
+        let turns = self.turns.entry(task).or_default();
+        *turns += 1;
+        if *turns <= TURNS && has_room(wanted) {
+            return true;
+        }
+        self.turns.remove(&task);
+        false
+    }
+}

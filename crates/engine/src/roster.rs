@@ -1,0 +1,87 @@
+//! The rows of agents: the view and the store are changed together, one change at a time. Were they not, a hello that
+//! is being written could take back an operator's wish that was stored a moment before.
+
+use crate::core::Core;
+use crate::error::{Error, Result};
+use warrener_backend::store::{Change, Op};
+use warrener_model::agent::{Agent, Card, Presence, Who};
+use warrener_model::{AgentId, Timestamp};
+
+/// Agents forgotten in one commit.
+const BATCH: usize = 500;
+
+impl Core {
+    /// Takes an agent in, or again.
+    pub(crate) async fn joins(&self, card: Card, now: Timestamp) -> Result<Agent> {
+        let _one = self.roster.lock().await;
+        let agent = self.registry.join(card, now);
+        self.write(agent.clone()).await?;
+        Ok(agent)
+    }
+
+    /// This boot of an agent is gone; `None` when it was not there.
+    pub(crate) async fn leaves(
+        &self,
+        who: &Who,
+        presence: Presence,
+        now: Timestamp,
+    ) -> Result<Option<Agent>> {
+        let _one = self.roster.lock().await;
+        let Some(agent) = self.registry.leave(who, presence, now) else {
+            return Ok(None);
+        };
+        self.write(agent.clone()).await?;
+        Ok(Some(agent))
+    }
+
+    /// An operator's wish. Durable first: one that is only in memory would be gone with the process.
+    pub(crate) async fn wish_drain(&self, id: &AgentId, drain: bool) -> Result<()> {
+        let _one = self.roster.lock().await;
+        let agent = self.registry.agent(id).ok_or_else(|| Error::NotFound {
+            what: "agent",
+            id: id.to_string(),
+        })?;
+        self.write(Agent { drain, ..agent }).await?;
+        self.registry.set_drain(id, drain);
+        Ok(())
+    }
+
+    /// Agents that are gone since before then are forgotten, unless somebody still wants something of them.
+    pub(crate) async fn forget_agents(&self, before: Timestamp) -> Result<()> {
+        let _one = self.roster.lock().await;
+        let gone = self.registry.gone_before(before);
+        for some in gone.chunks(BATCH) {
+            let ops = some.iter().cloned().map(Op::Forget).collect();
+            self.store.commit(vec![Change { ops }]).await?;
+            some.iter().for_each(|id| self.registry.forget(id));
+            tracing::info!(agents = some.len(), "agents forgotten");
+        }
+        Ok(())
+    }
+
+    /// What the store knows of agents when a server starts. On a direct broker every connection ended with the server
+    /// that held it: they are lost until they say hello again.
+    pub(crate) async fn restore_agents(&self, now: Timestamp) -> Result<()> {
+        let _one = self.roster.lock().await;
+        let direct = self.broker.capabilities().direct;
+        let mut lost = vec![];
+        for mut agent in self.store.agents().await? {
+            let there = matches!(agent.presence, Presence::Up | Presence::Draining);
+            if there && direct {
+                (agent.presence, agent.seen_at) = (Presence::Lost, now);
+                lost.push(Change::from(Op::Agent(Box::new(agent.clone()))));
+            }
+            self.registry.restore(agent);
+        }
+        if !lost.is_empty() {
+            self.store.commit(lost).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&self, agent: Agent) -> Result<()> {
+        let change = Change::from(Op::Agent(Box::new(agent)));
+        self.store.commit(vec![change]).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,109 @@
+//! The rows of agents: an operator's wish lasts, and those that are gone are forgotten in time.
+
+use crate::harness::{Gate, MODES, Mode, World};
+use crate::puppet::Puppet;
+use std::time::Duration;
+use warrener_backend::fault::point;
+use warrener_engine::Error;
+use warrener_model::AgentId;
+use warrener_model::agent::Presence;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_that_races_a_hello_outlives_a_restart() {
+    for mode in MODES {
+        let world = World::new(mode).await;
+        let puppet = Puppet::join(&world, "a", 1).await;
+        // The next commit is the hello's: it is held until the drain was asked for.
+        let gate = Gate::at(&world.faults, point::COMMIT);
+        puppet.hello().await;
+        gate.held().await;
+        let orchestrator = world.orchestrator.clone();
+        let id = AgentId::new("a").unwrap();
+        let asked = id.clone();
+        let mut drain =
+            tokio::spawn(async move { orchestrator.drain_agent(&asked, None).await.unwrap() });
+        // One that does not wait for the hello is written by now.
+        let early = tokio::time::timeout(Duration::from_millis(300), &mut drain).await;
+        gate.open();
+        let view = match early {
+            Ok(view) => view.unwrap(),
+            Err(_) => drain.await.unwrap(),
+        };
+        assert!(view.agent.drain, "{mode:?}");
+        // A hello may be under way again; what is asked last counts.
+        puppet.hello().await;
+        let world = world.restart().await;
+        let agent = world.orchestrator.agent(&id).unwrap().agent;
+        assert!(agent.drain, "{mode:?}: the wish is in the store");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_that_are_gone_are_shown_for_a_while_and_then_forgotten() {
+    for mode in MODES {
+        let world = World::with(mode, |options| {
+            options.retention.agents = Duration::from_millis(500);
+            options.retention.every = Duration::from_millis(50);
+        })
+        .await;
+        let never = |_, input| async move { Ok(input) };
+        let stays = world.agent("stays", 1, never);
+        let leaves = world.agent("leaves", 1, never);
+        let wanted = world.agent("wanted", 1, never);
+        for name in ["stays", "leaves", "wanted"] {
+            world.joined(name).await;
+        }
+        let id = |name| AgentId::new(name).unwrap();
+        // What an operator wants of an agent is kept until somebody takes it back.
+        let wish = world.orchestrator.drain_agent(&id("wanted"), None).await;
+        wish.unwrap();
+        leaves.drain().await;
+        wanted.drain().await;
+        let gone = loop {
+            match world.orchestrator.agent(&id("leaves")) {
+                Ok(view) if view.agent.presence == Presence::Left => break true,
+                Ok(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Err(_) => break false,
+            }
+        };
+        assert!(gone, "{mode:?}: shown as left");
+        let error = loop {
+            match world.orchestrator.agent(&id("leaves")) {
+                Ok(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, Error::NotFound { .. }), "{error}");
+        let known = |world: &World| -> Vec<String> {
+            let views = world.orchestrator.agents();
+            let names = views
+                .iter()
+                .map(|view| view.agent.card.who.agent_id.to_string());
+            names.collect()
+        };
+        assert_eq!(known(&world), ["stays", "wanted"], "{mode:?}");
+        stays.drain().await;
+        let rows = world.store.clone();
+        let world = world.restart().await;
+        drop(rows);
+        assert!(!known(&world).contains(&"leaves".to_owned()), "{mode:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_was_up_when_the_server_stopped_counts_as_gone_since_its_start() {
+    let world = World::new(Mode::Direct).await;
+    let _puppet = Puppet::join(&world, "a", 1).await;
+    let id = AgentId::new("a").unwrap();
+    let before = world.orchestrator.agent(&id).unwrap().agent.seen_at;
+    let world = world.restart().await;
+    let agent = world.orchestrator.agent(&id).unwrap().agent;
+    assert_eq!(agent.presence, Presence::Lost);
+    assert!(agent.seen_at > before, "not since its last row was written");
+    let stored = world.store.agents().await.unwrap();
+    assert_eq!(
+        stored,
+        [agent],
+        "and the store says so, or it would begin anew"
+    );
+}

@@ -1,0 +1,179 @@
+//! The agent played by hand: the test says to a real server what it wants, when it wants, and hears what it answers.
+
+use crate::desk::{heard, letter};
+use crate::harness::World;
+use serde_json::json;
+use std::time::Duration;
+use warrener_backend::broker::Subscribe;
+use warrener_backend::{Address, Broker, Delivery, Inbox, Message, Outgoing, Subscription};
+use warrener_model::agent::{Card, Who};
+use warrener_model::id::InstanceId;
+use warrener_model::message::{
+    self, Body, Claim, ClaimRefused, Granted, Heartbeat, Held, Offer, Outcome, Status, Welcome,
+};
+use warrener_model::{AgentId, ClaimId, Json, Lane, TaskId, Timestamp};
+
+pub(crate) struct Puppet {
+    pub(crate) who: Who,
+    pub(crate) slots: u32,
+    broker: warrener_backend::MemoryBroker,
+    control: Subscription,
+    /// On claim lanes.
+    offers: Option<Subscription>,
+}
+
+impl Puppet {
+    /// Says hello, and waits for its welcome.
+    pub(crate) async fn join(world: &World, name: &str, slots: u32) -> Self {
+        let who = Who {
+            agent: AgentId::new(name).unwrap(),
+            instance: InstanceId::random(fastrand::u32(..)),
+        };
+        let control = Subscribe {
+            from: Address::Control(who.clone()),
+            credit: 100,
+            will: None,
+        };
+        let mut puppet = Puppet {
+            control: world.broker.subscribe(control).await.unwrap(),
+            offers: None,
+            broker: world.broker.clone(),
+            who,
+            slots,
+        };
+        puppet.hello().await;
+        puppet.hear::<Welcome>().await;
+        if !world.broker.capabilities().direct {
+            let offers = Subscribe {
+                from: Address::Offers(Lane::default()),
+                credit: slots,
+                will: None,
+            };
+            puppet.offers = Some(world.broker.subscribe(offers).await.unwrap());
+        }
+        puppet
+    }
+
+    pub(crate) async fn hello(&self) {
+        let card = Card {
+            who: self.who.clone().into(),
+            name: String::new(),
+            role: Default::default(),
+            lanes: vec![Lane::default()],
+            kinds: vec!["*".into()],
+            capabilities: Default::default(),
+            slots: self.slots,
+            version: String::new(),
+            host: String::new(),
+        };
+        self.say(Inbox::Presence, &card).await;
+    }
+
+    /// The next offer, and the delivery that brought it, not settled.
+    pub(crate) async fn offer(&mut self) -> (Offer, Delivery) {
+        let offers = self.offers.as_mut().expect("offers are for claim lanes");
+        let next = tokio::time::timeout(Duration::from_secs(30), offers.next()).await;
+        let delivery = next.expect("an offer comes").expect("the lane is there");
+        (message::decode(&delivery.message.body).unwrap(), delivery)
+    }
+
+    /// Takes the next task: hears its grant, or claims and acknowledges its offer.
+    pub(crate) async fn take(&mut self) -> Granted {
+        if self.offers.is_none() {
+            let offer: Offer = self.hear().await;
+            return offer.grant.expect("the delivery is the claim");
+        }
+        let (offer, delivery) = self.offer().await;
+        let granted = self.granted(&self.claim_of(&offer, false)).await;
+        delivery.ack();
+        granted
+    }
+
+    /// The process dies: nobody reads any more, and no will is left.
+    pub(crate) fn die(self) {
+        self.control.close();
+    }
+
+    pub(crate) async fn say<B: Body>(&self, inbox: Inbox, body: &B) {
+        self.send(inbox, letter(body)).await;
+    }
+
+    pub(crate) async fn send(&self, inbox: Inbox, message: Message) {
+        let sender = Some(self.who.agent.clone());
+        let out = Outgoing {
+            to: Address::Inbox(inbox),
+            message: Message { sender, ..message },
+            expires: None,
+        };
+        self.broker.publish(vec![out]).await.unwrap();
+    }
+
+    /// The next word of this sort from the server.
+    pub(crate) async fn hear<B: Body>(&mut self) -> B {
+        heard(&mut self.control).await
+    }
+
+    pub(crate) fn claim_of(&self, offer: &Offer, redelivered: bool) -> Claim {
+        let random = std::array::from_fn(|_| fastrand::u8(..));
+        Claim {
+            task_id: offer.task_id,
+            offer: offer.offer,
+            claim: ClaimId::new(Timestamp::from_millis(1), random),
+            who: self.who.clone().into(),
+            redelivered,
+            started: false,
+        }
+    }
+
+    /// Asks, and hears yes.
+    pub(crate) async fn granted(&mut self, claim: &Claim) -> Granted {
+        self.say(Inbox::Results, claim).await;
+        let granted: Granted = self.hear().await;
+        assert_eq!(granted.claim, claim.claim);
+        granted
+    }
+
+    /// Asks, and hears no.
+    pub(crate) async fn refused(&mut self, claim: &Claim) -> String {
+        self.say(Inbox::Results, claim).await;
+        let refused: ClaimRefused = self.hear().await;
+        assert_eq!(refused.claim, claim.claim);
+        refused.reason
+    }
+
+    pub(crate) fn outcome(&self, task_id: TaskId, epoch: u64, output: &str) -> Outcome {
+        Outcome {
+            task_id,
+            attempt: 1,
+            epoch,
+            who: self.who.clone().into(),
+            status: Status::Succeeded,
+            output: Some(Json::parse(json!(output).to_string()).unwrap()),
+            error: None,
+            reason: None,
+            started_at: None,
+            finished_at: None,
+            usage: None,
+        }
+    }
+
+    /// A heartbeat that lists these.
+    pub(crate) async fn beat(&self, leases: &[(TaskId, u64)]) {
+        let held = |(task_id, epoch): &(TaskId, u64)| Held {
+            task_id: *task_id,
+            attempt: 1,
+            epoch: *epoch,
+            progress: None,
+        };
+        let beat = Heartbeat {
+            who: self.who.clone().into(),
+            slots: self.slots,
+            busy: 0,
+            state: "up".into(),
+            rss_bytes: 0,
+            cpu: 0.0,
+            leases: leases.iter().map(held).collect(),
+        };
+        self.say(Inbox::Presence, &beat).await;
+    }
+}

@@ -1,0 +1,206 @@
+//! Whose namespace it is: one store's, written in the queue `<ns>.owner` (architecture.md section 2, rule 10).
+//!
+//! The first message of that queue names the owner. The queue has a single active consumer, so of all that ask only one
+//! reads at a time, in an order that the broker's log decides; that makes two servers that start at once a race without
+//! a loser of data:
+//!
+//! 1. Whoever asks publishes its own name first, so there is something to read for everybody.
+//! 2. The first delivery it gets as the active consumer names the owner.
+//! 3. It writes that name once more at the end, reads on until it sees that, and acknowledges all before it, the first
+//!    one last. So the queue keeps one name, never loses it to a crash in between (what was not acknowledged is back at
+//!    its place), and no copy is delivered often enough to become a dead letter.
+//!
+//! The name survives restarts of the broker, as any durable queue does. A running server claims again on each new
+//! connection. If a person purges or deletes the queue, the next server that asks owns the namespace.
+
+use crate::amqp::{Channel, Connection, Consumer, Delivered, Letter, Target};
+use crate::names::{Group, Names, Route};
+use crate::settings::Settings;
+use crate::supervisor::{BROKER, error};
+use crate::topology::{self, VERSION};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+use warrener_backend::broker::Message;
+use warrener_backend::error::{Error, Result};
+use warrener_model::id::{MessageId, StoreId};
+
+const KIND: &str = "owner";
+const CREDIT: u32 = 100;
+/// A queue of one is full for moments while others ask too; a refused copy is tried again after this.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What the owner's message says.
+struct Name {
+    store: Option<StoreId>,
+    topology: u32,
+}
+
+/// Claims the namespace for a store.
+///
+/// # Errors
+/// `Taken` when it belongs to another store, `Invalid` when a newer server made the topology, `Unavailable`.
+pub(crate) async fn claim(settings: &Arc<Settings>, target: &Target, store: StoreId) -> Result<()> {
+    let name = format!("warrener {} owner", settings.namespace);
+    let waits = (settings.connect_deadline, settings.answer_deadline);
+    let opened = Connection::open(target, &name, waits).await;
+    let connection = opened.map_err(|fault| error(&target.to_string(), fault))?;
+    let claim = Claim {
+        names: Names::new(&settings.namespace),
+        settings,
+        target,
+        store,
+    };
+    let done = claim.run(&connection).await;
+    connection.close().await;
+    done
+}
+
+struct Claim<'a> {
+    names: Names,
+    settings: &'a Settings,
+    target: &'a Target,
+    store: StoreId,
+}
+
+impl Claim<'_> {
+    async fn run(&self, connection: &Connection) -> Result<()> {
+        let queue = self.names.owner();
+        let wrong = |fault| error(&queue, fault);
+        crate::sessions::declare(connection, &[topology::owner(&self.names)]).await?;
+        let writing = connection.channel().await.map_err(wrong)?;
+        writing.confirm().await.map_err(wrong)?;
+        // Refused is as good as taken: then there is a name already.
+        self.write(&writing, Some(self.store), VERSION).await?;
+        let reading = connection.channel().await.map_err(wrong)?;
+        let mut names = reading
+            .consume(&queue, CREDIT, false)
+            .await
+            .map_err(wrong)?;
+        let first = self.next(&mut names).await?;
+        let owner = read(&first);
+        self.tidy(&writing, &reading, &mut names, first, &owner)
+            .await?;
+        // What is left is back at its place when this channel is closed.
+        drop(names);
+        reading.close().await;
+        self.judge(&owner)
+    }
+
+    fn judge(&self, owner: &Name) -> Result<()> {
+        let (namespace, target) = (&self.settings.namespace, self.target);
+        let queue = self.names.owner();
+        match owner.store {
+            Some(store) if store == self.store && owner.topology <= VERSION => Ok(()),
+            Some(store) if store == self.store => Err(Error::Invalid(format!(
+                "a newer warrener made the queues of namespace {namespace} at {target}: their version is {}, this program knows {VERSION}; start the newer one",
+                owner.topology
+            ))),
+            other => Err(Error::Taken {
+                what: format!("namespace {namespace} at {target}"),
+                reason: format!(
+                    "it belongs to store {}, and this server's is {}; give this one a namespace or vhost of its own, or, if that store is gone for good, delete the queue {queue} and start again",
+                    other.map_or("of an unreadable name".into(), |store| store.to_string()),
+                    self.store
+                ),
+            }),
+        }
+    }
+
+    /// Leaves the owner's name alone in the queue.
+    async fn tidy(
+        &self,
+        writing: &Channel,
+        reading: &Channel,
+        names: &mut Consumer,
+        first: Delivered,
+        owner: &Name,
+    ) -> Result<()> {
+        let topology = owner.topology.max(VERSION);
+        let copy = loop {
+            if let Some(copy) = self.write(writing, owner.store, topology).await? {
+                break copy;
+            }
+            sleep(PAUSE).await;
+        };
+        let mut others = Vec::new();
+        loop {
+            let next = self.next(names).await?;
+            if next.envelope.remains(Bytes::new()).id == copy {
+                break;
+            }
+            others.push(next.tag);
+        }
+        for tag in others {
+            reading.ack(tag);
+        }
+        reading.ack(first.tag);
+        Ok(())
+    }
+
+    async fn next(&self, names: &mut Consumer) -> Result<Delivered> {
+        match timeout(self.settings.answer_deadline, names.next()).await {
+            Ok(Some(delivered)) => Ok(delivered),
+            Ok(None) => Err(Error::unavailable(BROKER, "the connection ended")),
+            Err(_) => {
+                let why = format!(
+                    "another server has been reading {} for too long",
+                    self.names.owner()
+                );
+                Err(Error::unavailable(BROKER, why))
+            }
+        }
+    }
+
+    /// Writes a name at the end; `None` when there was no room for it.
+    async fn write(
+        &self,
+        channel: &Channel,
+        store: Option<StoreId>,
+        topology: u32,
+    ) -> Result<Option<MessageId>> {
+        let id = MessageId::from_bytes(std::array::from_fn(|_| fastrand::u8(..)));
+        let text = store.map(|store| store.to_string()).unwrap_or_default();
+        let body = format!(r#"{{"v":1,"store":"{text}","topology":{topology}}}"#);
+        let message = Message {
+            id,
+            kind: KIND.into(),
+            store,
+            sender: None,
+            trace: None,
+            body: body.into(),
+            reason: None,
+        };
+        let route = Route {
+            exchange: String::new(),
+            key: self.names.owner(),
+            mandatory: true,
+            group: Group::Control,
+        };
+        let letter = Letter::new(route, message, None, self.target.user())?;
+        let late = || Error::unavailable(BROKER, "the owner's queue does not answer");
+        let answer = timeout(self.settings.confirm_deadline, channel.publish(letter)).await;
+        let confirm = answer.map_err(|_| late())?;
+        let confirm = confirm.map_err(|fault| error(&self.names.owner(), fault))?;
+        // Returned: the queue was deleted a moment ago. One at a time on this channel, so it is this one's.
+        match confirm.returned {
+            Some(_) => Err(late()),
+            None => Ok(confirm.taken.then_some(id)),
+        }
+    }
+}
+
+fn read(delivered: &Delivered) -> Name {
+    // Two numbers in a fixed text of our own: no reason for a parser.
+    let text = String::from_utf8_lossy(&delivered.body);
+    let topology = text.split("\"topology\":").nth(1).and_then(|rest| {
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    });
+    Name {
+        store: delivered.envelope.remains(Bytes::new()).store,
+        topology: topology.unwrap_or(VERSION),
+    }
+}

@@ -1,0 +1,199 @@
+//! One connection for ever: a supervisor makes it, watches it, and makes it anew with growing, jittered waits.
+//!
+//! Nothing survives a connection: channels, consumers and unconfirmed publishes end with it, and their users begin
+//! anew. What a server declared is declared again before anybody hears that the connection is up.
+
+use crate::amqp::{Connection, Life, Target};
+use crate::settings::Settings;
+use crate::topology::Drift;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+use warrener_backend::error::{Error, Result};
+
+/// What the errors of this crate are about.
+pub(crate) const BROKER: &str = "the broker";
+
+/// What stands on a connection that is up.
+pub(crate) trait Session: Send + Sync + Sized + 'static {
+    /// Builds it; what fails here ends the connection, and another one is tried.
+    fn build(
+        connection: Arc<Connection>,
+        ground: &Self::Ground,
+    ) -> impl Future<Output = Result<Self>> + Send;
+
+    /// What it needs beside the connection.
+    type Ground: Send + Sync + 'static;
+}
+
+/// How it stands with a connection.
+pub(crate) enum Line<S> {
+    /// There is none; another is tried.
+    Away(String),
+    /// There is none, for this end may not: another is tried, since a person may change that.
+    Refused(String),
+    /// The broker is not as it should be: another is tried, since a person may change that.
+    Wrong(String),
+    /// There is one.
+    Up(Arc<S>),
+}
+
+impl<S> Clone for Line<S> {
+    fn clone(&self) -> Self {
+        match self {
+            Line::Away(why) => Line::Away(why.clone()),
+            Line::Refused(why) => Line::Refused(why.clone()),
+            Line::Wrong(why) => Line::Wrong(why.clone()),
+            Line::Up(session) => Line::Up(session.clone()),
+        }
+    }
+}
+
+impl<S> fmt::Debug for Line<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Line::Away(why) => write!(f, "away: {why}"),
+            Line::Refused(why) => write!(f, "refused: {why}"),
+            Line::Wrong(why) => write!(f, "wrong: {why}"),
+            Line::Up(_) => f.write_str("up"),
+        }
+    }
+}
+
+impl<S> Line<S> {
+    /// What stands on it.
+    ///
+    /// # Errors
+    /// `Unavailable`, `NotAllowed`, `Invalid`: why there is nothing.
+    pub(crate) fn up(&self) -> Result<Arc<S>> {
+        match self {
+            Line::Up(session) => Ok(session.clone()),
+            Line::Away(why) => Err(Error::unavailable(BROKER, why)),
+            Line::Refused(why) => Err(Error::NotAllowed(why.clone())),
+            Line::Wrong(why) => Err(Error::Invalid(why.clone())),
+        }
+    }
+}
+
+/// See the module.
+pub(crate) struct Supervisor<S: Session> {
+    pub(crate) target: Target,
+    pub(crate) settings: Arc<Settings>,
+    /// `publish` or `consume`; the broker shows it.
+    pub(crate) purpose: &'static str,
+    pub(crate) ground: S::Ground,
+    pub(crate) line: watch::Sender<Line<S>>,
+    pub(crate) stop: CancellationToken,
+}
+
+impl<S: Session> Supervisor<S> {
+    /// Goes on until it is stopped; then it says goodbye.
+    pub(crate) async fn run(self) {
+        let mut failures = 0;
+        while !self.stop.is_cancelled() {
+            let began = Instant::now();
+            // To its end, even when it is to stop meanwhile: the client does not take it well when its runtime goes first.
+            match self.connect().await {
+                Ok((connection, session)) => {
+                    info!(broker = %self.target, purpose = self.purpose, "connected");
+                    self.line.send_replace(Line::Up(Arc::new(session)));
+                    let why = self.watch(&connection).await;
+                    warn!(broker = %self.target, purpose = self.purpose, why, "connection ended");
+                    self.line.send_replace(Line::Away(why));
+                    connection.close().await;
+                    // A broker that accepts and hangs up at once is no better than one that is away.
+                    if began.elapsed() >= self.settings.backoff_max {
+                        failures = 0;
+                    }
+                }
+                Err(error) => {
+                    debug!(broker = %self.target, purpose = self.purpose, %error, "no connection");
+                    self.line.send_replace(match error {
+                        Error::NotAllowed(why) => Line::Refused(why),
+                        Error::Invalid(why) => Line::Wrong(why),
+                        other => Line::Away(other.to_string()),
+                    });
+                }
+            }
+            let wait = self.wait(failures);
+            failures = failures.saturating_add(1);
+            tokio::select! {
+                () = sleep(wait) => {}
+                () = self.stop.cancelled() => {}
+            }
+        }
+        self.line.send_replace(Line::Away("it was closed".into()));
+    }
+
+    async fn connect(&self) -> Result<(Arc<Connection>, S)> {
+        let settings = &self.settings;
+        let name = format!("warrener {} {}", settings.namespace, self.purpose);
+        let waits = (settings.connect_deadline, settings.answer_deadline);
+        let opened = Connection::open(&self.target, &name, waits).await;
+        let connection = Arc::new(opened.map_err(|fault| {
+            if fault.is_refused() {
+                Error::NotAllowed(format!("{}: {fault}", self.target))
+            } else {
+                Error::unavailable(self.target.to_string(), fault)
+            }
+        })?);
+        match S::build(connection.clone(), &self.ground).await {
+            Ok(session) => Ok((connection, session)),
+            Err(error) => {
+                connection.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits for its end, and says why it came.
+    async fn watch(&self, connection: &Connection) -> String {
+        let mut life = connection.life();
+        loop {
+            let now = life.borrow_and_update().clone();
+            match now {
+                Life::Over(why) => return why,
+                Life::Blocked(why) => {
+                    warn!(broker = %self.target, purpose = self.purpose, why, "broker is blocked");
+                }
+                Life::Up => {}
+            }
+            tokio::select! {
+                changed = life.changed() => if changed.is_err() {
+                    return "it was closed".to_owned();
+                },
+                () = self.stop.cancelled() => return "it was closed".to_owned(),
+            }
+        }
+    }
+
+    /// Full jitter: a thousand agents whose broker came back do not come back in one moment.
+    fn wait(&self, failures: u32) -> Duration {
+        let most = self
+            .settings
+            .backoff_base
+            .saturating_mul(2u32.saturating_pow(failures.min(31)));
+        most.min(self.settings.backoff_max).mul_f64(fastrand::f64())
+    }
+}
+
+/// A fault of a request, as the port says it.
+pub(crate) fn error(what: &str, fault: crate::amqp::Fault) -> Error {
+    if let Some(drift) = Drift::read(&fault) {
+        return drift.into();
+    }
+    if fault.is_not_found() {
+        Error::NotFound(what.to_owned())
+    } else if fault.is_refused() {
+        Error::NotAllowed(format!("{what}: {fault}"))
+    } else if fault.is_mismatch() {
+        Error::Invalid(format!("{what}: {fault}"))
+    } else {
+        Error::unavailable(BROKER, format!("{what}: {fault}"))
+    }
+}

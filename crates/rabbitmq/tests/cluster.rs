@@ -1,0 +1,72 @@
+//! Three nodes: a leader that dies takes nothing with it, and without a majority nothing is promised.
+
+mod stage;
+
+use stage::{blocking, quick, ready};
+use std::sync::Arc;
+use std::time::Duration;
+use warrener_backend::broker::{Broker, Health, Receipt};
+use warrener_rabbitmq::{Limits, Role, Settings};
+use warrener_testkit::broker::talk::{eventually, next, note, number, offers, publish, read, to};
+use warrener_testkit::rabbit::{Cluster, Options};
+
+fn roomy(url: &str) -> Settings {
+    Settings {
+        limits: Limits::default(),
+        ..quick(url, Role::Server)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_confirmed_outlives_a_leader_and_a_minority_is_told_apart() {
+    let cluster = Arc::new(blocking(|| Cluster::start(3, &Options::default())).await);
+    let one = offers("one");
+    let made = cluster.clone();
+    let first: Arc<dyn Broker> = Arc::new(ready(roomy(&cluster.nodes()[0].url())).await);
+    first
+        .ensure(std::slice::from_ref(&one))
+        .await
+        .expect("it is up");
+    let leader = blocking(move || made.leader("/", "agent.tasks.one")).await;
+    let others: Vec<usize> = (0..3).filter(|n| *n != leader).collect();
+    let settings = Settings {
+        confirm_deadline: Duration::from_secs(2),
+        nacks_max: 5,
+        ..roomy(&cluster.nodes()[others[0]].url())
+    };
+    let server: Arc<dyn Broker> = Arc::new(ready(settings).await);
+
+    let mut confirmed = 0;
+    for n in 0..200 {
+        if n == 50 {
+            let dying = cluster.clone();
+            blocking(move || dying.nodes()[leader].kill()).await;
+        }
+        // Whatever was not confirmed is sent again, as a server does.
+        eventually("a confirm", || async {
+            matches!(
+                server.publish(vec![to(&one, note(n))]).await.as_deref(),
+                Ok([Receipt::Confirmed])
+            )
+        })
+        .await;
+        confirmed += 1;
+    }
+    let mut reader = read(&server, &one, 100).await;
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < confirmed {
+        let delivery = next(&mut reader).await;
+        seen.insert(number(&delivery.message));
+        delivery.ack();
+    }
+
+    let dying = cluster.clone();
+    blocking(move || dying.nodes()[others[1]].kill()).await;
+    eventually("the loss of the majority", || async {
+        publish(&server, &one, note(999)).await == Receipt::Unknown
+    })
+    .await;
+    let health = server.health().await;
+    assert!(matches!(health, Health::Down(_)), "{health:?}");
+    blocking(move || drop(cluster)).await;
+}
