@@ -12,7 +12,7 @@ ME = {"agent_id": NAME, "instance": uuid.uuid4().hex[:8]}
 
 def work(task, stop):
     """What this agent is for: returns the output. Looks at `stop` now and then, which is set on a cancel."""
-    stop.wait(task["input"].get("seconds", 0))
+    stop.wait((task["input"] or {}).get("seconds", 0))
     return {"text": task["title"].upper()}
 
 

@@ -34,6 +34,11 @@ pub(crate) const NEEDS: &[Need] = &[
         package: "rabbitmq-server",
         why: "the broker tests start private nodes of it",
     },
+    Need {
+        probe: "python3 -c 'import ensurepip, venv'",
+        package: "python3-venv",
+        why: "a test runs the agent in Python, with its client in a folder of its own",
+    },
 ];
 
 /// What `cargo xtask matrix` needs besides.

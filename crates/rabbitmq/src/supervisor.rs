@@ -103,7 +103,11 @@ impl<S: Session> Supervisor<S> {
                     info!(broker = %self.target, purpose = self.purpose, "connected");
                     self.line.send_replace(Line::Up(Arc::new(session)));
                     let why = self.watch(&connection).await;
-                    warn!(broker = %self.target, purpose = self.purpose, why, "connection ended");
+                    if self.stop.is_cancelled() {
+                        debug!(broker = %self.target, purpose = self.purpose, "connection closed");
+                    } else {
+                        warn!(broker = %self.target, purpose = self.purpose, why, "connection ended");
+                    }
                     self.line.send_replace(Line::Away(why));
                     connection.close().await;
                     // A broker that accepts and hangs up at once is no better than one that is away.

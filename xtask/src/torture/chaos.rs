@@ -1,4 +1,5 @@
-//! Breaks things at random moments, from a seed: one fault every 100 to 800 ms until the time is over;
+//! Breaks things at random moments, from a seed: one fault every 100 to 800 ms (half as often where processes have a
+//! broker to connect to, which is broken as well) until the time is over;
 //! then lets everything run, waits until no task is open, and ends every process by SIGTERM.
 //!
 //! Runs on the main thread: the processes are tied to the life of the thread that starts them.
@@ -104,7 +105,8 @@ impl<'a> Chaos<'a> {
             self.tick(ARMED)?;
             if next <= Instant::now() {
                 self.act()?;
-                next = Instant::now() + self.between(100, 800);
+                let slower = 1 + u32::from(self.stage.ground.broker.is_some());
+                next = Instant::now() + self.between(100, 800) * slower;
             }
             sleep(TICK);
         }

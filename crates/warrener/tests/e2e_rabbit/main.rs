@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails here says enough")]
 
 mod broker;
+mod python;
 mod stage;
 
 #[path = "../e2e/batches.rs"]
