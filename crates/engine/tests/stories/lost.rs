@@ -95,7 +95,9 @@ async fn h26_a_grant_to_an_agent_that_is_dead_costs_a_loss_and_no_start() {
         let id = world.submit(r#"{"kind":"work"}"#).await;
         match mode {
             // The grant is in its socket when it dies.
-            Mode::Direct => drop(puppet.take().await),
+            Mode::Direct => {
+                puppet.take().await;
+            }
             // It claimed, and died before the server came back from an outage and read that.
             Mode::Claim => {
                 let (offer, delivery) = puppet.offer().await;
