@@ -298,13 +298,10 @@ fn the_configuration_is_shown_with_its_origins_and_without_its_secrets() {
             .any(|item| item["key"] == "timers.grace" && item["value"] == "3s")
     );
     let ran = place.run("config show -o jsonl --fields origin,key");
-    let first = ran.fine().lines().next().expect("a line");
-    assert_eq!(
-        first,
-        r#"{"origin":"warrener.toml:2:7","key":"broker.url"}"#
-    );
+    let wanted = r#"{"origin":"warrener.toml:2:7","key":"broker.url"}"#;
+    assert!(ran.fine().lines().any(|line| line == wanted));
     let ran = place.run("config show -q");
-    assert_eq!(ran.fine().lines().next(), Some("broker.url"));
+    assert!(ran.fine().lines().any(|line| line == "broker.url"));
 }
 
 #[test]

@@ -42,6 +42,9 @@ pub const PRESENCE: Address = Address::Inbox(Inbox::Presence);
 /// The results inbox.
 pub const RESULTS: Address = Address::Inbox(Inbox::Results);
 
+/// The type of what has a number and says nothing.
+const NOTE: &str = "note";
+
 /// A server's message with a number in it.
 pub fn note(number: u64) -> Message {
     message(number, format!(r#"{{"v":1,"number":{number}}}"#))
@@ -64,7 +67,7 @@ fn message(number: u64, body: String) -> Message {
     let at = Timestamp::from_millis(1_700_000_000_000);
     Message {
         id: MessageId::new(at, random),
-        kind: "note".into(),
+        kind: NOTE.into(),
         store: Some(StoreId::new(at, [7; 10])),
         sender: None,
         trace: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
@@ -108,9 +111,10 @@ pub fn to(address: &Address, message: Message) -> Outgoing {
     }
 }
 
-/// The message, with a type that belongs into its inbox.
+/// The message; a note with a type that belongs into its inbox.
 pub fn fitting(address: &Address, message: Message) -> Message {
     let kind = match address {
+        _ if &*message.kind != NOTE => message.kind,
         Address::Inbox(Inbox::Results) => "outcome".into(),
         Address::Inbox(Inbox::Presence) => "heartbeat".into(),
         Address::Inbox(Inbox::Signals) => "signal".into(),
