@@ -171,6 +171,11 @@ impl Life {
         self.state == State::Ready && self.offered_at.is_some() && self.start == Start::Fast
     }
 
+    /// Whether a run under this epoch may be going on.
+    pub fn may_run(&self, epoch: u64) -> bool {
+        self.epoch == epoch && (self.state == State::Running || self.is_fast())
+    }
+
     /// The holder, with the epoch it holds.
     fn holder(&self) -> Option<Who> {
         let lease = self.lease.as_ref()?;
