@@ -168,6 +168,8 @@ messages! {
         #[serde(default, skip_serializing_if = "Option::is_none")] attempt: Option<u32>,
         /// In a fast lane: its fencing token.
         #[serde(default, skip_serializing_if = "Option::is_none")] epoch: Option<u64>,
+        /// In a fast lane: what the run may show to the server as its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")] task_token: Option<String>,
         /// The grant, where the delivery is the claim.
         #[serde(default, skip_serializing_if = "Option::is_none")] grant: Option<Granted>,
     }

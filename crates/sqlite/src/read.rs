@@ -51,6 +51,7 @@ pub(crate) fn reach(query: &Query) -> Reach {
         | Query::Due { .. }
         | Query::NextDue
         | Query::OfferedBefore { .. }
+        | Query::OffersOut { .. }
         | Query::Logs { .. }
         | Query::Agents
         | Query::Lanes

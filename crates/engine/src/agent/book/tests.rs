@@ -40,6 +40,9 @@ fn offer(grant: Option<Granted>) -> Offer {
         progress: None,
         error: None,
         usage: None,
+        attempt: None,
+        epoch: None,
+        task_token: None,
         grant,
     }
 }
