@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use warrener_backend::broker::Subscribe;
 use warrener_backend::store::{Change, LogChunk, Op};
 use warrener_backend::{Address, Delivery, Inbox, Subscription};
-use warrener_model::event::{Cursor, EventKind, NewEvent};
+use warrener_model::event::{Cursor, NewEvent};
 use warrener_model::message::{self, Body, Signal};
 use warrener_model::task::{Progress, Task};
 use warrener_model::{AgentId, TaskId, Timestamp};
