@@ -18,6 +18,8 @@ pub(super) struct Entry {
     pub(super) phase: Phase,
     /// A server granted it: more than the message of a fast offer stands behind it.
     pub(super) known: bool,
+    /// It has a slot of this agent.
+    begun: bool,
     /// A claim of this run as started waits for its answer; it is said again then.
     asking: Option<Instant>,
 }
@@ -116,6 +118,7 @@ impl Book {
             redelivered,
             phase,
             known,
+            begun: false,
             asking: None,
         };
         self.runs.insert(claim, entry);
@@ -216,6 +219,13 @@ impl Book {
         Some(Order::Drop { claim })
     }
 
+    /// A run has a slot.
+    pub(super) fn began(&mut self, claim: ClaimId) {
+        if let Some(entry) = self.runs.get_mut(&claim) {
+            entry.begun = true;
+        }
+    }
+
     /// The delivery of this run was held for long. It is acknowledged once a server knows of the run: until then only the
     /// delivery tells of it, should this agent die.
     pub(super) fn hand_over(
@@ -226,7 +236,8 @@ impl Book {
     ) -> Option<Order> {
         match self.runs.get_mut(&claim) {
             Some(entry) if !entry.known => {
-                if entry.asking.is_some() {
+                // What waits for a slot here is not kept from others by a lease.
+                if entry.asking.is_some() || !entry.begun {
                     return None;
                 }
                 entry.asking = Some(now + clock.repeat);

@@ -75,6 +75,8 @@ enum Incoming {
 
 /// What comes from this agent's own parts.
 enum Inner {
+    /// The run has a slot of this agent.
+    Began(ClaimId),
     Ended(ClaimId, Timestamp, Ended),
 }
 
@@ -172,9 +174,10 @@ pub(super) async fn run(
     loop {
         tokio::select! {
             Some(message) = messages.recv() => session.take(message).await,
-            Some(Inner::Ended(claim, started, ended)) = inner.recv() => {
-                session.run_ended(claim, started, ended);
-            }
+            Some(news) = inner.recv() => match news {
+                Inner::Began(claim) => session.book.began(claim),
+                Inner::Ended(claim, started, ended) => session.run_ended(claim, started, ended),
+            },
             Some((claim, receipt)) = receipts.recv() => session.sent(claim, &receipt),
             _ = tick.tick() => session.tick().await,
             () = shutdown.cancelled(), if !asked => {

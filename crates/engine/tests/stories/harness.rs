@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -265,6 +265,13 @@ impl Member {
     pub(crate) async fn drain(self) -> warrener_engine::agent::Stopped {
         self.stop.cancel();
         self.task.await.unwrap()
+    }
+}
+
+/// Waits until a handler has begun.
+pub(crate) async fn begun(starts: &AtomicU32) {
+    while starts.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

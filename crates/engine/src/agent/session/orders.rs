@@ -91,6 +91,8 @@ impl Session {
                     return;
                 }
             };
+            // The session is gone only when the agent is.
+            let _ = ended.send(Inner::Began(claim));
             let started = crate::clock::wall();
             let end = AssertUnwindSafe(executor.execute(run, signals.clone(), stop)).catch_unwind();
             let end = end
