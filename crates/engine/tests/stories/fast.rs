@@ -14,6 +14,15 @@ use warrener_model::{Lane, State, TaskId};
 
 type Answer = Result<serde_json::Value, TaskError>;
 
+/// Says that it is gone.
+struct Last(tokio::sync::mpsc::UnboundedSender<()>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        let _ = self.0.send(());
+    }
+}
+
 /// Counts its starts, and takes so long.
 fn slow(
     starts: &Arc<AtomicU32>,
@@ -171,8 +180,9 @@ async fn a_cancel_is_final_and_stops_the_run_within_a_heartbeat() {
         let told = told.clone();
         async move {
             if input == json!("long") {
+                // A handler that is told to stop may be dropped where it waits.
+                let _last = Last(told);
                 ctx.stopped().await;
-                told.send(()).unwrap();
             }
             Ok(input)
         }
@@ -299,13 +309,13 @@ async fn what_waits_for_a_slot_of_a_busy_agent_goes_to_another_in_time() {
     let starts = Arc::new(AtomicU32::new(0));
     let _busy = world.agent("busy", 1, slow(&starts, Duration::from_secs(3_600)));
     let first = world.submit(r#"{"kind":"work"}"#).await;
-    world.until(first, State::Running).await;
-    // The first one is handed over, so the next one is delivered; it waits there for a slot that does not come.
+    begun(&starts).await;
     let second = world.submit(r#"{"kind":"work"}"#).await;
+    // Once the first one is handed over the next one is delivered; it waits there for a slot that does not come.
+    world.until(first, State::Running).await;
     loop {
         let depth = world.broker.depth(&offers()).await.unwrap();
-        let life = world.orchestrator.task(second).await.unwrap().task.life;
-        if depth.ready == 0 && life.offer == 1 {
+        if (depth.ready, depth.unsettled) == (0, 1) {
             break;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
