@@ -43,6 +43,9 @@ pub(crate) fn capabilities(mode: Mode) -> MemoryOptions {
     options
 }
 
+/// Every mode in which a run starts by a grant that a story can wait for.
+pub(crate) const CLAIMED: [Mode; 2] = [Mode::Direct, Mode::Claim];
+
 pub(crate) const MODES: [Mode; 3] = [Mode::Direct, Mode::Claim, Mode::Fast];
 
 pub(crate) struct World {
