@@ -190,7 +190,8 @@ impl Life {
         if self.state.is_final() {
             return Err(Refused::over(self.state));
         }
-        let held = self.lease.as_ref().is_some_and(|l| l.agent == who.agent);
+        // Another boot of the same agent may run a second copy of a fast offer, under the same epoch.
+        let held = self.holder().is_some_and(|holder| holder == *who);
         let runs = (self.state == State::Running && held) || self.is_fast();
         if runs && self.epoch == epoch {
             Ok(())

@@ -3,7 +3,9 @@
 use crate::desk::{Desk, again, back, fails, lists, succeeds, who};
 use std::time::Duration;
 use warrener_model::State;
+use warrener_model::agent::Who;
 use warrener_model::failure::DeadReason;
+use warrener_model::id::InstanceId;
 use warrener_model::life::{Event, Refused};
 
 /// Offered in a fast lane: it may be running at once, under epoch 1.
@@ -100,4 +102,16 @@ fn a_fast_offer_that_is_delivered_again_too_often_without_a_lease_is_dead() {
     desk.does(Event::Claim(again(&who("b"), 1, 1)));
     assert_eq!(desk.life.state, State::Dead);
     assert_eq!(desk.life.dead_reason, Some(DeadReason::Exhausted));
+}
+
+#[test]
+fn another_boot_of_the_holder_is_not_the_holder() {
+    let mut desk = fast();
+    desk.does(back(&who("a"), 1, 1));
+    let reborn = Who {
+        instance: InstanceId::random(2),
+        ..who("a")
+    };
+    assert_eq!(desk.refuses(succeeds(&reborn, 1)), Refused::Stale);
+    assert_eq!(desk.refuses(lists(&reborn, 1)), Refused::Stale);
 }
