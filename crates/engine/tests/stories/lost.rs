@@ -213,6 +213,15 @@ async fn t4_a_grant_that_a_cancel_overtakes_starts_nothing() {
         async move { Ok(input) }
     });
     world.joined("a").await;
+    // A heartbeat says that it has its welcome: the next message is the grant.
+    while world
+        .orchestrator
+        .agents()
+        .iter()
+        .any(|view| view.agent.seen_at == view.agent.joined_at)
+    {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let gate = Gate::at(&world.faults, point::PUBLISH);
     let id = world.submit(r#"{"kind":"work"}"#).await;
     gate.held().await;
