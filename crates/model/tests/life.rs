@@ -5,6 +5,8 @@
 mod diagram;
 #[path = "life/story.rs"]
 mod story;
+#[path = "life/waits.rs"]
+mod waits;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -15,7 +17,7 @@ use story::{
     play, some_class, some_life, some_override, some_policies, some_story, some_wait, who,
 };
 use warrener_model::id::ClaimId;
-use warrener_model::life::{Context, Ending, Event, Needs, Parked, Refused, Start, apply};
+use warrener_model::life::{Context, Ending, Event, Needs, Parked, Start, apply};
 use warrener_model::retry::{Jitter, Overrides, Policies};
 use warrener_model::{Class, Life, State, Timestamp, limits};
 
@@ -344,71 +346,4 @@ fn every_move_of_the_table_happens() {
         played.expect("nothing is asked of it");
     }
     panic!("the table allows what never happens: {missing:?}");
-}
-
-/// A task parked while it waits for its time, and the answer that frees it.
-fn answered(now: i64) -> Life {
-    let policies = Policies::default();
-    let at = |now| Context {
-        now: Timestamp::from_millis(now),
-        policies: &policies,
-        roll: 0.0,
-    };
-    let not_before = Some(Timestamp::from_millis(10));
-    let life = Life::new(Timestamp::from_millis(0), 1, not_before, None);
-    let park = Event::Park(Parked::Approval);
-    let life = apply(&life, &park, &at(0))
-        .expect("it has not started")
-        .life;
-    apply(&life, &Event::Unpark(Parked::Approval), &at(now))
-        .expect("it is parked")
-        .life
-}
-
-#[test]
-fn an_answer_before_the_time_leaves_the_task_waiting_for_its_time() {
-    assert_eq!(answered(5).state, State::Scheduled);
-    assert_eq!(answered(10).state, State::Ready);
-}
-
-#[test]
-fn a_task_that_waits_for_others_cannot_be_parked_past_them() {
-    let policies = Policies::default();
-    let now = Timestamp::from_millis(0);
-    let context = Context {
-        now,
-        policies: &policies,
-        roll: 0.0,
-    };
-    let blocked = Life {
-        state: State::Blocked,
-        ..Life::new(now, 1, None, None)
-    };
-    let answer = apply(&blocked, &Event::Park(Parked::Approval), &context);
-    assert_eq!(answer, Err(Refused::Illegal(State::Blocked)));
-}
-
-#[test]
-fn a_task_that_waited_for_others_waits_for_them_again_when_it_is_tried_again() {
-    let policies = Policies::default();
-    let context = Context {
-        now: Timestamp::from_millis(0),
-        policies: &policies,
-        roll: 0.0,
-    };
-    let after = |life: &Life, event: Event| apply(life, &event, &context).expect("it moves").life;
-    let blocked = Life {
-        state: State::Blocked,
-        ..Life::new(context.now, 1, None, None)
-    };
-    let cancelled = after(&blocked, Event::Cancel);
-    let retry = |needs| Event::Retry { anew: true, needs };
-    let again = after(&cancelled, retry(Needs::Open));
-    assert_eq!(again.state, State::Blocked);
-    let claim = ClaimId::from_bytes([8; 16]);
-    let assign = Event::Assign { claim, who: who(0) };
-    assert!(apply(&again, &assign, &context).is_err(), "not before them");
-    assert_eq!(after(&again, Event::DependenciesMet).state, State::Ready);
-    // They ended while it was cancelled: nobody will say so again.
-    assert_eq!(after(&cancelled, retry(Needs::Met)).state, State::Ready);
 }
