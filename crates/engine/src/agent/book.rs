@@ -228,19 +228,14 @@ impl Book {
 
     /// The delivery of this run was held for long. It is acknowledged once a server knows of the run: until then only the
     /// delivery tells of it, should this agent die.
-    pub(super) fn hand_over(
-        &mut self,
-        claim: ClaimId,
-        now: Instant,
-        clock: Clock,
-    ) -> Option<Order> {
+    pub(super) fn hand_over(&mut self, claim: ClaimId, again: Instant) -> Option<Order> {
         match self.runs.get_mut(&claim) {
             Some(entry) if !entry.known => {
                 // What waits for a slot here is not kept from others by a lease.
                 if entry.asking.is_some() || !entry.begun {
                     return None;
                 }
-                entry.asking = Some(now + clock.repeat);
+                entry.asking = Some(again);
                 let started = true;
                 Some(Order::Claim { claim, started })
             }

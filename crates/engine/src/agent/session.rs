@@ -259,7 +259,7 @@ impl Session {
             .map(|(c, _)| *c)
             .collect();
         for claim in due {
-            let order = self.book.hand_over(claim, now, self.clock);
+            let order = self.book.hand_over(claim, now + self.clock.repeat);
             order.into_iter().for_each(|order| self.obey(order));
         }
         if self.leaving.is_some_and(|until| until <= now) {
