@@ -43,6 +43,11 @@ pub enum Query {
         /// At most so many.
         limit: usize,
     },
+    /// How many offers of a lane are out.
+    OffersOut {
+        /// The lane.
+        lane: Lane,
+    },
     /// The log of a task, oldest first.
     Logs {
         /// The task.
@@ -226,7 +231,7 @@ pub enum Rows {
     Lanes(Vec<LaneSettings>),
     /// To `Counts`.
     Counts(Vec<Count>),
-    /// To `CountWhere`.
+    /// To `CountWhere`, `OffersOut`.
     Count(u64),
     /// To `DeadGroups`.
     DeadGroups(Vec<DeadGroup>),
@@ -269,6 +274,8 @@ ask! {
     next_due() -> Option<Timestamp> = Query::NextDue => NextDue,
     /// [`Query::OfferedBefore`].
     offered_before(before: Timestamp, limit: usize) -> Vec<Task> = Query::OfferedBefore { before, limit } => Tasks,
+    /// [`Query::OffersOut`].
+    offers_out(lane: Lane) -> u64 = Query::OffersOut { lane } => Count,
     /// [`Query::Logs`].
     logs(task: TaskId, attempt: Option<u32>, after: u64, limit: usize) -> Vec<LogRow> = Query::Logs { task, attempt, after, limit } => Logs,
     /// [`Query::Agents`].

@@ -131,9 +131,11 @@ impl Core {
         }
     }
 
-    /// The task as agents get it; with its grant where the delivery is the claim.
+    /// The task as agents get it; with its grant where the delivery is the claim, and with what it starts under in a
+    /// fast lane.
     pub(crate) fn offer(&self, task: &Task, grant: Option<Granted>) -> Offer {
-        let spec = &task.spec;
+        let (spec, life) = (&task.spec, &task.life);
+        let fast = life.is_fast();
         Offer {
             task_id: task.id,
             offer: task.life.offer,
@@ -157,6 +159,9 @@ impl Core {
             progress: task.progress.clone(),
             error: task.error.clone(),
             usage: task.usage.clone(),
+            attempt: fast.then_some(life.attempt),
+            epoch: fast.then_some(life.epoch),
+            task_token: fast.then(|| self.options.tokens.mint(task.id, life.epoch)),
             grant,
         }
     }
@@ -186,6 +191,15 @@ pub(crate) fn trace_id(task: TaskId) -> String {
         })
 }
 
+/// Whether a move is the end of an attempt. In a fast lane nothing may be stored of a run before its outcome.
+fn ended(before: State, after: State) -> bool {
+    match before {
+        State::Running => after != State::Running,
+        State::Ready => matches!(after, State::Succeeded | State::Failed | State::Retrying),
+        _ => false,
+    }
+}
+
 /// One line when an attempt starts, one when it ends.
 pub(crate) fn log(moved: &Transition) {
     let Transition { task, before, .. } = moved;
@@ -198,7 +212,7 @@ pub(crate) fn log(moved: &Transition) {
             task_id = %task.id, %trace_id, kind, lane, agent, attempt = life.attempt, epoch = life.epoch,
             "attempt started"
         );
-    } else if *before == State::Running && life.state != State::Running {
+    } else if ended(*before, life.state) {
         let outcome = match life.state {
             State::Ready => EventKind::Released.as_str(),
             state => state.as_str(),

@@ -4,6 +4,7 @@ use crate::alert::Alerts;
 use crate::error::Result;
 use crate::grace::Waiting;
 use crate::options::Options;
+use crate::passed::Passed;
 use crate::registry::Registry;
 use crate::waits::Waits;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use warrener_backend::store::LaneSettings;
 use warrener_backend::{Broker, Store};
 use warrener_model::Timestamp;
 use warrener_model::id::{ClaimId, MessageId, TaskId};
+use warrener_model::life::Start;
 use warrener_model::name::Lane;
 
 /// Shared by all parts of one orchestrator.
@@ -29,6 +31,8 @@ pub(crate) struct Core {
     pub(crate) ready: Notify,
     /// A timer may have become the next one.
     pub(crate) timer: Notify,
+    /// What the queues of fast lanes have delivered.
+    pub(crate) passed: Passed,
     pub(crate) alerts: Alerts,
     /// Permits of submissions.
     pub(crate) submissions: Semaphore,
@@ -90,6 +94,7 @@ impl Core {
             roster: tokio::sync::Mutex::default(),
             ready: Notify::new(),
             timer: Notify::new(),
+            passed: Passed::default(),
             draining: AtomicBool::new(false),
             lag: Lag::default(),
             refusals: Mutex::default(),
@@ -122,6 +127,14 @@ impl Core {
 
     pub(crate) fn message_id(&self, now: Timestamp) -> MessageId {
         MessageId::new(now, random())
+    }
+
+    /// How the tasks of a lane start. Where the delivery is the claim, one way is as fast as the other.
+    pub(crate) fn start(&self, lane: &Lane) -> Start {
+        match self.options.lanes.get(lane) {
+            Some(lane) if !self.broker.capabilities().direct => lane.start,
+            _ => Start::Claim,
+        }
     }
 
     /// Starts the grace of a run.

@@ -1,11 +1,13 @@
 //! Hands out ready work: never more than the live agents of a lane have free slots for.
 //!
 //! Where the broker is direct, the grant is committed together with the choice of the agent (protocol.md: rows 2 and 3
-//! in one transaction) and the task travels with it. Elsewhere an offer is committed and published, and agents claim.
+//! in one transaction) and the task travels with it. Elsewhere an offer is committed and published, and agents claim;
+//! in a fast lane they start at once, and a window stands for the free slots.
 
 use crate::control::by_agent;
 use crate::core::Core;
 use crate::error::Result;
+use crate::registry::Room;
 use crate::transition::{Intent, Transition};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +16,7 @@ use warrener_backend::store::{Change, Committed, Move, Op};
 use warrener_backend::{Address, Outgoing, Receipt};
 use warrener_model::agent::Who;
 use warrener_model::event::{EventKind, NewEvent};
-use warrener_model::life::{Ending, Event};
+use warrener_model::life::{Ending, Event, Start};
 use warrener_model::name::Lane;
 use warrener_model::task::Task;
 
@@ -48,7 +50,7 @@ async fn round(core: &Arc<Core>) -> Result<usize> {
         .registry
         .lanes()
         .into_iter()
-        .filter(|(lane, room)| room.free > 0 && !core.is_paused(lane))
+        .filter(|(lane, room)| !core.is_paused(lane) && has_room(core, lane, room))
         .map(|(lane, _)| lane)
         .collect();
     fastrand::shuffle(&mut lanes);
@@ -63,10 +65,30 @@ async fn round(core: &Arc<Core>) -> Result<usize> {
     Ok(handed)
 }
 
-/// How much of a lane can be handed out now, best first.
-async fn candidates(core: &Core, lane: &Lane, out: usize) -> Result<Vec<Task>> {
-    let free = core.registry.lanes().get(lane).map_or(0, |room| room.free);
-    let limit = free.saturating_sub(out).min(BATCH);
+/// Whether anything of a lane can be handed out.
+fn has_room(core: &Core, lane: &Lane, room: &Room) -> bool {
+    match core.start(lane) {
+        Start::Claim => room.free > 0,
+        // Somebody must be there, or what comes later and is more urgent would have to wait behind it.
+        Start::Fast => core.registry.is_served(lane),
+    }
+}
+
+/// The slots of a lane that nobody holds.
+fn free(core: &Core, lane: &Lane) -> usize {
+    core.registry.lanes().get(lane).map_or(0, |room| room.free)
+}
+
+/// What is left of the window of a fast lane, which all servers share.
+async fn window(core: &Core, lane: &Lane) -> Result<usize> {
+    let window = core.options.lanes.get(lane).map_or(0, |lane| lane.window);
+    let out = core.store.offers_out(lane.clone()).await?;
+    Ok(window.saturating_sub(usize::try_from(out).unwrap_or(usize::MAX)))
+}
+
+/// What of a lane can be handed out now, best first.
+async fn candidates(core: &Core, lane: &Lane, room: usize) -> Result<Vec<Task>> {
+    let limit = room.min(BATCH);
     if limit == 0 {
         return Ok(vec![]);
     }
@@ -81,7 +103,7 @@ async fn candidates(core: &Core, lane: &Lane, out: usize) -> Result<Vec<Task>> {
 
 /// Direct brokers: choose, grant, deliver.
 async fn grant(core: &Arc<Core>, lane: &Lane) -> Result<usize> {
-    let tasks = candidates(core, lane, 0).await?;
+    let tasks = candidates(core, lane, free(core, lane)).await?;
     if tasks.is_empty() {
         return Ok(0);
     }
@@ -202,14 +224,21 @@ async fn offer(core: &Arc<Core>, lane: &Lane) -> Result<usize> {
     if core.broker.health().await != Health::Up {
         return Ok(0);
     }
-    let tasks = candidates(core, lane, core.registry.offers_out(lane)).await?;
+    let (event, room) = match core.start(lane) {
+        Start::Claim => {
+            let out = core.registry.offers_out(lane);
+            (Event::Offer, free(core, lane).saturating_sub(out))
+        }
+        Start::Fast => (Event::OfferFast, window(core, lane).await?),
+    };
+    let tasks = candidates(core, lane, room).await?;
     if tasks.is_empty() {
         return Ok(0);
     }
     core.broker.ensure(&[Address::Offers(lane.clone())]).await?;
     let intents = tasks
         .iter()
-        .map(|task| Intent::new(task.id, Event::Offer, "server"));
+        .map(|task| Intent::new(task.id, event.clone(), "server"));
     let moved = core.transitions(intents.collect()).await?;
     let now = core.now().await?;
     let mut offered = vec![];

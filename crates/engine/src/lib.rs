@@ -15,7 +15,7 @@
 pub mod orchestrator;
 pub use orchestrator::Orchestrator;
 pub mod options;
-pub use options::{Options, Timers};
+pub use options::{LaneOptions, Options, Timers};
 pub mod alert;
 mod away;
 mod clock;
@@ -23,6 +23,7 @@ mod control;
 mod core;
 mod dispatch;
 mod grace;
+mod passed;
 mod presence;
 mod recorder;
 mod registry;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use warrener_model::Class;
-use warrener_model::name::{Kind, Namespace};
+use warrener_model::life::Start;
+use warrener_model::name::{Kind, Lane, Namespace};
 use warrener_model::retry::Policies;
 
 /// Every timer. Tests set them to 50 to 500 ms.
@@ -23,6 +24,9 @@ pub struct Timers {
     pub outcome_again: Duration,
     /// An offer that nobody claimed in this time is made again.
     pub offer_overdue: Duration,
+    /// A fast offer that its queue has passed, and that nobody spoke of for this long, is made again; longer than
+    /// `handoff`.
+    pub fast_overdue: Duration,
     /// A delivery is acknowledged within this.
     pub handoff: Duration,
     /// Agents send heartbeats this often.
@@ -51,6 +55,7 @@ impl Default for Timers {
             grace: s(3),
             outcome_again: s(10),
             offer_overdue: s(30),
+            fast_overdue: s(90),
             handoff: s(60),
             heartbeat: s(10),
             lease: s(45),
@@ -74,6 +79,7 @@ impl Timers {
             grace: ms(200),
             outcome_again: ms(300),
             offer_overdue: ms(500),
+            fast_overdue: ms(1_500),
             handoff: ms(1_000),
             heartbeat: ms(100),
             lease: ms(1_500),
@@ -147,6 +153,24 @@ pub struct AutoRequeue {
     pub times: u32,
 }
 
+/// How a lane's tasks get to agents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneOptions {
+    /// Claimed first, or at once.
+    pub start: Start,
+    /// In a fast lane: offers out at once.
+    pub window: usize,
+}
+
+impl Default for LaneOptions {
+    fn default() -> Self {
+        LaneOptions {
+            start: Start::Claim,
+            window: 1_000,
+        }
+    }
+}
+
 /// What the orchestrator is started with.
 #[derive(Clone)]
 pub struct Options {
@@ -156,6 +180,8 @@ pub struct Options {
     pub timers: Timers,
     /// Retry policies of tasks that bring none.
     pub policies: Policies,
+    /// Lanes that are not as all others.
+    pub lanes: BTreeMap<Lane, LaneOptions>,
     /// How long things are kept.
     pub retention: Retention,
     /// Dead letters tried again by rule.
@@ -183,6 +209,7 @@ impl Default for Options {
             namespace: Namespace::default(),
             timers: Timers::default(),
             policies: Policies::default(),
+            lanes: BTreeMap::new(),
             retention: Retention::default(),
             auto_requeue: None,
             schemas: BTreeMap::new(),

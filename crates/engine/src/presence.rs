@@ -224,7 +224,7 @@ async fn queues(core: &Core, hello: &Hello) -> Result<Vec<message::Queue>> {
         },
         lane: lane.clone(),
         prefetch: hello.slots,
-        start: "claim".into(),
+        start: core.start(lane).as_str().into(),
     };
     Ok(hello.lanes.iter().map(queue).collect())
 }

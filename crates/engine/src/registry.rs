@@ -251,6 +251,14 @@ impl Registry {
         lanes
     }
 
+    /// Whether somebody takes work of this lane now.
+    pub(crate) fn is_served(&self, lane: &Lane) -> bool {
+        self.lock().agents.values().any(|live| {
+            let card = &live.agent.card;
+            live.agent.presence == Presence::Up && card.role.executes() && card.lanes.contains(lane)
+        })
+    }
+
     /// How many offers of a lane are out.
     pub(crate) fn offers_out(&self, lane: &Lane) -> usize {
         self.lock().offers.out(lane)

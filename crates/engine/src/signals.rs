@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use warrener_backend::broker::Subscribe;
 use warrener_backend::store::{Change, LogChunk, Op};
 use warrener_backend::{Address, Delivery, Inbox, Subscription};
-use warrener_model::event::{Cursor, EventKind, NewEvent};
+use warrener_model::event::{Cursor, NewEvent};
 use warrener_model::message::{self, Body, Signal};
 use warrener_model::task::{Progress, Task};
 use warrener_model::{AgentId, TaskId, Timestamp};
@@ -111,7 +111,8 @@ async fn record(core: &Core, signals: Vec<Signed>) -> Result<()> {
             Entry::Vacant(new) => new.insert(find(core, task, signal.epoch).await?),
         };
         match run {
-            Some(run) if Some(&run.agent) == sender.as_ref() => {
+            // Whoever got a fast offer may speak of it: no row says who that is.
+            Some(run) if run.agent.is_none() || run.agent == sender => {
                 changes.extend(change(signal, run.attempt, at));
             }
             Some(_) => core.refused("signal", "not_yours"),
@@ -126,25 +127,35 @@ async fn record(core: &Core, signals: Vec<Signed>) -> Result<()> {
 
 /// The run that an epoch of a task belongs to.
 struct Run {
-    agent: AgentId,
+    /// Nobody, while a fast offer is out.
+    agent: Option<AgentId>,
     attempt: u32,
 }
 
 /// The newest run is in the task's row; an earlier one, whose last words come late, in its history.
 async fn find(core: &Core, task: &Task, epoch: u64) -> Result<Option<Run>> {
     let life = &task.life;
+    let attempt = life.attempt;
+    if life.is_fast() && life.may_run(epoch) {
+        return Ok(Some(Run {
+            agent: None,
+            attempt,
+        }));
+    }
     if epoch == life.epoch {
-        let attempt = life.attempt;
-        return Ok(life.last.clone().map(|agent| Run { agent, attempt }));
+        let last = life.last.clone();
+        return Ok(last.map(|agent| Run {
+            agent: Some(agent),
+            attempt,
+        }));
     }
     let rows = core.store.events(Cursor(0), Some(task.id), HISTORY).await?;
-    let grant = |event: &NewEvent| {
-        event.epoch == epoch && matches!(event.kind, EventKind::Started | EventKind::Superseded)
-    };
-    let row = rows.into_iter().find(|row| grant(&row.event));
-    Ok(row.and_then(|row| {
-        let attempt = row.event.attempt;
-        row.event.agent.map(|agent| Run { agent, attempt })
+    // Its grant, or in a fast lane its outcome: the first row that names its agent.
+    let named = |event: &NewEvent| event.epoch == epoch && event.agent.is_some();
+    let row = rows.into_iter().find(|row| named(&row.event));
+    Ok(row.map(|row| Run {
+        agent: row.event.agent,
+        attempt: row.event.attempt,
     }))
 }
 

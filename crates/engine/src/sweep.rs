@@ -3,16 +3,19 @@
 
 use crate::core::Core;
 use crate::error::Result;
+use crate::passed::Seen;
 use crate::transition::{Intent, Moved};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use warrener_backend::Address;
 use warrener_backend::broker::Health;
 use warrener_backend::query::HeldLease;
-use warrener_model::TaskId;
-use warrener_model::life::Event;
+use warrener_model::life::{Event, Start};
+use warrener_model::task::Task;
+use warrener_model::{Lane, TaskId, Timestamp};
 
 /// A tick that comes later than this after the last one watched nothing.
 const GAP: Duration = Duration::from_secs(10);
@@ -84,6 +87,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
         }
         if let Err(error) = tick(&core, &mut watch).await {
             tracing::warn!(%error, "sweep waits");
+            core.passed.forget();
             watch = Watch::default();
         }
     }
@@ -92,6 +96,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
 async fn tick(core: &Arc<Core>, watch: &mut Watch) -> Result<()> {
     if watch.was_away(Instant::now(), core.options.timers.lease) {
         core.registry.forgive();
+        core.passed.forget();
     }
     let well = caught_up_soon(core).await && core.broker.health().await == Health::Up;
     let (view, lanes) = (core.registry.generation(), core.lanes_generation());
@@ -107,6 +112,7 @@ async fn tick(core: &Arc<Core>, watch: &mut Watch) -> Result<()> {
         overdue(core, now).await?;
     } else {
         core.registry.forgive();
+        core.passed.forget();
     }
     let intents = silent
         .into_iter()
@@ -136,30 +142,64 @@ async fn caught_up_soon(core: &Core) -> bool {
     true
 }
 
-/// Row 9: offers that nobody claimed.
-async fn overdue(core: &Arc<Core>, now: warrener_model::Timestamp) -> Result<()> {
-    if core.broker.capabilities().direct {
-        return Ok(());
-    }
-    let back = i64::try_from(core.options.timers.offer_overdue.as_millis()).unwrap_or(i64::MAX);
-    let before = warrener_model::Timestamp::from_millis(now.as_millis().saturating_sub(back));
-    let tasks = core.store.offered_before(before, OFFERS).await?;
-    let intents = tasks.iter().map(|task| {
-        let detail = serde_json::json!({ "reason": "nobody claimed it in time" });
+/// Row 9: offers that nobody claimed; in fast lanes those that their queue passed, and that nobody spoke of since.
+async fn overdue(core: &Arc<Core>, now: Timestamp) -> Result<()> {
+    let unclaimed = now.minus(core.options.timers.offer_overdue);
+    // The offers of fast lanes may wait for long: they do not hide the others behind them.
+    let windows: usize = core.options.lanes.values().map(|lane| lane.window).sum();
+    let tasks = core.store.offered_before(now, OFFERS + windows).await?;
+    let passed = passed(core, &tasks, now).await;
+    let late = tasks.iter().filter(|task| {
+        let limit = match task.life.start {
+            Start::Claim => Some(unclaimed),
+            Start::Fast => passed.get(&task.spec.lane).copied(),
+        };
+        limit.is_some_and(|limit| task.life.offered_at < Some(limit))
+    });
+    let intents = late.map(|task| {
+        let reason = match task.life.start {
+            Start::Claim => "nobody claimed it in time",
+            Start::Fast => "it left its queue, and nobody spoke of it in time",
+        };
         let event = Event::Unoffer {
             offer: task.life.offer,
         };
+        let detail = serde_json::json!({ "reason": reason });
         Intent::new(task.id, event, "server").detail(detail)
     });
     core.transitions(intents.collect()).await?;
     Ok(())
 }
 
+/// Up to which time the fast offers of each lane are overdue.
+async fn passed(core: &Core, offered: &[Task], now: Timestamp) -> HashMap<Lane, Timestamp> {
+    let timers = &core.options.timers;
+    let fast = offered.iter().filter(|task| task.life.is_fast());
+    let lanes: BTreeSet<&Lane> = fast.map(|task| &task.spec.lane).collect();
+    let mut over = HashMap::new();
+    for lane in lanes {
+        let is_empty = match core.broker.depth(&Address::Offers(lane.clone())).await {
+            Ok(depth) => depth.ready == 0,
+            // A queue that is gone has nothing in it.
+            Err(error) => matches!(error, warrener_backend::Error::NotFound(_)),
+        };
+        let seen = Seen {
+            empty_at: is_empty.then_some(now),
+            confirm: timers.confirm,
+        };
+        let limit = core
+            .passed
+            .look(lane, Instant::now(), timers.fast_overdue, seen);
+        over.extend(limit.map(|limit| (lane.clone(), limit)));
+    }
+    over
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use warrener_model::agent::Who;
-    use warrener_model::{AgentId, ClaimId, InstanceId, Lane};
+    use warrener_model::{AgentId, ClaimId, InstanceId};
 
     const LEASE: Duration = Duration::from_secs(45);
 

@@ -10,13 +10,15 @@ use warrener_backend::store::{Change, Committed, Ending, Move, Op};
 use warrener_model::event::NewEvent;
 use warrener_model::failure::fingerprint;
 use warrener_model::json::Json;
-use warrener_model::life::{Context, Effect, Event, Refused, Step, apply};
+use warrener_model::life::{Context, Effect, Event, Life, Refused, Step, apply};
 use warrener_model::retry::{Overrides, Policies};
 use warrener_model::task::{Task, TaskError};
 use warrener_model::{AgentId, Class, TaskId, Timestamp};
 
 /// How often a decision is made again because somebody else moved the task meanwhile.
 const TRIES: usize = 12;
+/// Why a run of a fast offer is lost.
+const AGAIN: &str = "delivered again: the agent that had it first may be gone";
 
 /// One wish to move one task.
 #[derive(Clone, Debug)]
@@ -50,19 +52,8 @@ impl Intent {
 
     /// The run is lost, for this reason.
     pub(crate) fn lost(self, reason: &str) -> Self {
-        let (class, message, detail) = (Class::Lost, reason.to_owned(), serde_json::Value::Null);
-        let error = TaskError {
-            class,
-            message,
-            detail,
-            fingerprint: String::new(),
-        };
         let words = serde_json::json!({ "class": "lost", "message": reason, "reason": reason });
-        self.ending(Ending {
-            error: Some(error),
-            ..Ending::default()
-        })
-        .detail(words)
+        self.ending(lost(reason)).detail(words)
     }
 
     pub(crate) fn ending(self, ending: Ending) -> Self {
@@ -148,6 +139,10 @@ impl Core {
                 answers[i] = Some(Moved::Unknown);
                 continue;
             };
+            let fast = task.life.is_fast().then_some(task.life.offered_at);
+            if let (Some(offered_at), true) = (fast, is_told(&task.life, &intent.event)) {
+                self.passed.told(&task.spec.lane, offered_at);
+            }
             match self.decide(task, &intent.event, now) {
                 Err(refused) => {
                     answers[i] = Some(Moved::No {
@@ -224,7 +219,13 @@ impl Core {
             Some(lease) => self.registry.holds(lease, task.id),
             None => self.registry.released(task.id),
         }
-        if moved.before == State::Running && task.life.state != State::Running {
+        let free = match moved.before {
+            State::Running => task.life.state != State::Running,
+            // An offer less is out.
+            State::Ready => task.life.offered_at.is_none(),
+            _ => false,
+        };
+        if free {
             self.ready.notify_one();
         }
         self.registry.offered(task, task.life.offered_at.is_some());
@@ -247,6 +248,29 @@ impl Core {
     }
 }
 
+/// What a lost run leaves.
+fn lost(reason: &str) -> Ending {
+    let error = TaskError {
+        class: Class::Lost,
+        message: reason.to_owned(),
+        detail: serde_json::Value::Null,
+        fingerprint: String::new(),
+    };
+    Ending {
+        error: Some(error),
+        ..Ending::default()
+    }
+}
+
+/// Whether an agent speaks of the offer that is out.
+fn is_told(life: &Life, event: &Event) -> bool {
+    match event {
+        Event::Claim(claim) => claim.offer == life.offer,
+        Event::Outcome { epoch, .. } | Event::Renew { epoch, .. } => *epoch == life.epoch,
+        _ => false,
+    }
+}
+
 /// The first open intent of each task, and the others.
 fn once_a_task(intents: &[Intent], open: Vec<usize>) -> (Vec<usize>, Vec<usize>) {
     let mut seen = HashSet::new();
@@ -263,7 +287,12 @@ fn change(task: &mut Task, step: Step, intent: &Intent, now: Timestamp) -> (Chan
         .lease
         .as_ref()
         .or(task.life.lease.as_ref())
-        .map(|lease| lease.agent.clone());
+        .map(|lease| lease.agent.clone())
+        .or_else(|| match &intent.event {
+            // In a fast lane no lease says whose run it was.
+            Event::Outcome { who, .. } => Some(who.agent.clone()),
+            _ => None,
+        });
     let event = step.record.map(|kind| NewEvent {
         at: now,
         kind,
@@ -274,9 +303,11 @@ fn change(task: &mut Task, step: Step, intent: &Intent, now: Timestamp) -> (Chan
         actor: intent.actor.clone(),
         detail: detail(&step, &intent.detail),
     });
+    let lost = step.life.losses > task.life.losses;
     task.life = step.life;
     task.version += u64::from(event.is_some());
-    let mut ending = intent.ending.clone();
+    // A copy that was delivered again costs a loss without anybody having waited for it.
+    let mut ending = intent.ending.clone().or(lost.then(|| self::lost(AGAIN)));
     if let Some(ending) = &mut ending {
         if let Some(error) = &mut ending.error {
             error.fingerprint = fingerprint(error.class, task.spec.kind.as_str(), &error.message);

@@ -11,7 +11,7 @@ mod model;
 use model::{Fault, Mode, Plan, Report, check};
 use std::process::ExitCode;
 
-const USAGE: &str = "check [--faults 0..3] [--mode claim|direct] [--cap STATES]
+const USAGE: &str = "check [--faults 0..3] [--mode claim|direct|fast] [--cap STATES]
 
   --faults N   only sets of N faults (of three, a choice); without it none, singles and pairs
   --mode M     only this mode
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
 fn asked(mut words: impl Iterator<Item = String>) -> Result<Ask, String> {
     let mut ask = Ask {
         faults: vec![0, 1, 2],
-        modes: vec![Mode::Claim, Mode::Direct],
+        modes: vec![Mode::Claim, Mode::Direct, Mode::Fast],
         cap: CAP,
     };
     while let Some(flag) = words.next() {
@@ -98,6 +98,7 @@ fn asked(mut words: impl Iterator<Item = String>) -> Result<Ask, String> {
             ("--cap", _) => ask.cap = number()?,
             ("--mode", "claim") => ask.modes = vec![Mode::Claim],
             ("--mode", "direct") => ask.modes = vec![Mode::Direct],
+            ("--mode", "fast") => ask.modes = vec![Mode::Fast],
             _ => return Err(format!("unknown: {flag} {value}")),
         }
     }

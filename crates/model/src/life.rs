@@ -18,9 +18,10 @@ mod by_person;
 mod by_server;
 mod cause;
 mod effect;
+mod fast;
 mod state;
 
-pub use cause::{Claim, Ending, Event, Needs};
+pub use cause::{Claim, Ending, Event, Needs, Start};
 pub use effect::{Effect, Refused, RevokeReason, Step};
 pub use state::{Parked, State};
 
@@ -58,6 +59,8 @@ pub struct Life {
     pub offer: u64,
     /// When that offer was put into the broker; `None` when nothing is there.
     pub offered_at: Option<Timestamp>,
+    /// How that offer starts; `Claim` when nothing is there.
+    pub start: Start,
     /// Runs that were lost.
     pub losses: u32,
     /// Refusals by broker or agents.
@@ -128,6 +131,7 @@ impl Life {
             allowance: max_attempts,
             offer: 0,
             offered_at: None,
+            start: Start::Claim,
             losses: 0,
             refusals: 0,
             replays: 0,
@@ -161,6 +165,17 @@ impl Life {
         [wait, self.deadline].into_iter().flatten().min()
     }
 
+    /// Whether a fast offer of it is out: any agent may be running it, under the epoch of the offer, and nobody has
+    /// said so yet.
+    pub fn is_fast(&self) -> bool {
+        self.state == State::Ready && self.offered_at.is_some() && self.start == Start::Fast
+    }
+
+    /// Whether a run under this epoch may be going on.
+    pub fn may_run(&self, epoch: u64) -> bool {
+        self.epoch == epoch && (self.state == State::Running || self.is_fast())
+    }
+
     /// The holder, with the epoch it holds.
     fn holder(&self) -> Option<Who> {
         let lease = self.lease.as_ref()?;
@@ -175,8 +190,10 @@ impl Life {
         if self.state.is_final() {
             return Err(Refused::over(self.state));
         }
-        let held = self.lease.as_ref().is_some_and(|l| l.agent == who.agent);
-        if self.state == State::Running && held && self.epoch == epoch {
+        // Another boot of the same agent may run a second copy of a fast offer, under the same epoch.
+        let held = self.holder().is_some_and(|holder| holder == *who);
+        let runs = (self.state == State::Running && held) || self.is_fast();
+        if runs && self.epoch == epoch {
             Ok(())
         } else {
             Err(Refused::Stale)
@@ -189,6 +206,7 @@ impl Life {
         self.since = now;
         self.lease = None;
         self.offered_at = None;
+        self.start = Start::Claim;
         self.parked = None;
         self.retry_at = None;
         match state {
@@ -204,9 +222,14 @@ impl Life {
 
     /// One more grant: the same task, a new attempt and epoch, and this holder.
     fn grant(&mut self, claim: ClaimId, who: &Who, offer: Option<u64>, now: Timestamp) {
-        self.enter(State::Running, now);
         self.attempt += 1;
         self.epoch += 1;
+        self.hold(claim, who, offer, now);
+    }
+
+    /// From now on this run holds the task.
+    fn hold(&mut self, claim: ClaimId, who: &Who, offer: Option<u64>, now: Timestamp) {
+        self.enter(State::Running, now);
         self.lease_seq += 1;
         self.started_at = Some(now);
         self.last = Some(who.agent.clone());
@@ -234,6 +257,7 @@ pub fn apply(life: &Life, event: &Event, context: &Context<'_>) -> Result<Step, 
         }
         Event::DependenciesMet => by_server::dependencies_met(life, context),
         Event::Offer => by_server::offer(life, context),
+        Event::OfferFast => fast::offer(life, context),
         Event::Unoffer { offer } => by_server::unoffer(life, *offer),
         Event::DeadLetter { offer } => by_server::dead_letter(life, *offer, context),
         Event::Supersede { claim, seen } => by_server::supersede(life, claim, *seen, context),

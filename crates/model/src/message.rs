@@ -164,6 +164,12 @@ messages! {
         #[serde(default, skip_serializing_if = "Option::is_none")] error: Option<TaskError>,
         /// What the attempt that ended last used.
         #[serde(default, skip_serializing_if = "Option::is_none")] usage: Option<Usage>,
+        /// In a fast lane: the attempt under which a first delivery starts at once.
+        #[serde(default, skip_serializing_if = "Option::is_none")] attempt: Option<u32>,
+        /// In a fast lane: its fencing token.
+        #[serde(default, skip_serializing_if = "Option::is_none")] epoch: Option<u64>,
+        /// In a fast lane: what the run may show to the server as its own.
+        #[serde(default, skip_serializing_if = "Option::is_none")] task_token: Option<String>,
         /// The grant, where the delivery is the claim.
         #[serde(default, skip_serializing_if = "Option::is_none")] grant: Option<Granted>,
     }

@@ -4,6 +4,8 @@
 // By path: a file beside this one would be a test of its own.
 #[path = "holes/desk.rs"]
 mod desk;
+#[path = "holes/fast.rs"]
+mod fast;
 
 use desk::{Desk, again, back, claim, ends, fails, lists, run, succeeds, who};
 use std::time::Duration;

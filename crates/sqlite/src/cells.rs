@@ -110,6 +110,7 @@ impl<'a> Cells<'a> {
             allowance: self.next()?,
             offer: self.next::<i64>()?.cast_unsigned(),
             offered_at: self.maybe_time()?,
+            start: self.word()?,
             losses: self.next()?,
             refusals: self.next()?,
             replays: self.next()?,

@@ -38,6 +38,10 @@ fn questions_of_every_second_use_their_index() {
             read::OFFERED,
             "task_offered (offered_at>? AND offered_at<?)",
         ),
+        (
+            read::OFFERS_OUT,
+            "COVERING INDEX task_out (lane=? AND state=?",
+        ),
         (read::READY, "INDEX task_next (lane=?)"),
         (read::READY_EXCEPT, "INDEX task_next (lane=?)"),
         (read::HELD, "SCAN task USING INDEX task_running"),

@@ -22,6 +22,8 @@ pub(crate) const NEXT_DUE: &str =
     "SELECT min(due_at) FROM task INDEXED BY task_due WHERE due_at IS NOT NULL";
 pub(crate) const OFFERED: &str = "SELECT n FROM task INDEXED BY task_offered WHERE state = 'ready' AND offered_at IS NOT NULL \
                        AND offered_at < ?1 ORDER BY offered_at LIMIT ?2";
+pub(crate) const OFFERS_OUT: &str = "SELECT count(*) FROM task INDEXED BY task_out WHERE lane = ?1 AND state = 'ready' \
+                          AND offered_at IS NOT NULL";
 pub(crate) const READY: &str = "SELECT n FROM task INDEXED BY task_next WHERE lane = ?1 AND state = 'ready' AND offered_at IS NULL \
                      ORDER BY priority DESC, ready_at, id LIMIT ?2";
 pub(crate) const READY_EXCEPT: &str = "SELECT n FROM task INDEXED BY task_next WHERE lane = ?1 AND state = 'ready' AND offered_at IS NULL \
@@ -49,6 +51,7 @@ pub(crate) fn reach(query: &Query) -> Reach {
         | Query::Due { .. }
         | Query::NextDue
         | Query::OfferedBefore { .. }
+        | Query::OffersOut { .. }
         | Query::Logs { .. }
         | Query::Agents
         | Query::Lanes
@@ -116,6 +119,11 @@ fn plain(db: &Connection, query: &Query) -> rusqlite::Result<Rows> {
             OFFERED,
             params![before.as_millis(), bound(*limit)],
         )?),
+        Query::OffersOut { lane } => {
+            let mut count = db.prepare_cached(OFFERS_OUT)?;
+            let out: i64 = count.query_row([lane.as_str()], |row| row.get(0))?;
+            Rows::Count(out.cast_unsigned())
+        }
         Query::Logs {
             task,
             attempt,

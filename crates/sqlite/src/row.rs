@@ -14,7 +14,7 @@ use warrener_model::task::{Priority, Spec, Task, TaskError};
 use warrener_model::{Class, Timestamp};
 
 /// The columns of a life, in the order of [`life_values`] and `Cells::life`.
-const LIFE: [&str; 29] = [
+const LIFE: [&str; 30] = [
     "state",
     "since",
     "attempt",
@@ -23,6 +23,7 @@ const LIFE: [&str; 29] = [
     "allowance",
     "offer",
     "offered_at",
+    "start",
     "losses",
     "refusals",
     "replays",
@@ -145,6 +146,7 @@ pub(crate) fn life_values(life: &Life) -> Vec<ToSqlOutput<'_>> {
         int(i64::from(life.allowance)),
         int(life.offer.cast_signed()),
         time(life.offered_at),
+        text(life.start.as_str()),
         int(i64::from(life.losses)),
         int(i64::from(life.refusals)),
         int(i64::from(life.replays)),

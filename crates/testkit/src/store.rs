@@ -71,6 +71,7 @@ macro_rules! store_suite {
             timers::what_is_due_comes_most_overdue_first,
             timers::the_next_timer_is_the_earliest,
             timers::offers_that_nobody_took_are_found,
+            timers::the_offers_of_a_lane_are_counted_and_say_how_they_start,
             timers::what_runs_is_held,
             events::history_of_a_task_is_as_it_was_written,
             events::history_is_read_in_pieces,

@@ -106,6 +106,7 @@ impl ServerSetup {
                 younger: rule.younger,
                 times: rule.times,
             }),
+            lanes: config.lanes.clone(),
             schemas: schemas(config)?,
             may_spawn: spawners(config),
             patience: Patience {
@@ -157,6 +158,7 @@ pub(crate) fn timers(timers: &config::Timers) -> Timers {
         grace: timers.grace,
         outcome_again: timers.outcome_again,
         offer_overdue: timers.offer_overdue,
+        fast_overdue: timers.fast_overdue,
         handoff: timers.handoff,
         heartbeat: timers.heartbeat,
         lease: timers.lease,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use warrener_engine::LaneOptions;
 use warrener_model::Class;
 use warrener_model::agent::Role;
 use warrener_model::name::{AgentId, Capability, Kind, Lane, Namespace};
@@ -47,7 +48,7 @@ pub(crate) struct Config {
     /// Who `agent run` is, where the command line does not say.
     pub(crate) agent: Identity,
     /// Lanes with settings of their own.
-    pub(crate) lanes: BTreeMap<Lane, LaneConfig>,
+    pub(crate) lanes: BTreeMap<Lane, LaneOptions>,
     /// Kinds with settings of their own.
     pub(crate) kinds: BTreeMap<Kind, KindConfig>,
     /// Changes to the retry policies.
@@ -132,22 +133,6 @@ pub(crate) struct Identity {
     pub(crate) name: Option<String>,
 }
 
-/// How a lane's tasks start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Start {
-    /// Claimed first.
-    Claim,
-    /// At once: one commit, not one start.
-    Fast,
-}
-
-/// See `[lane.X]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LaneConfig {
-    /// How its tasks start.
-    pub(crate) start: Start,
-}
-
 /// See `[kind.X]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct KindConfig {
@@ -210,6 +195,8 @@ pub(crate) struct Timers {
     pub(crate) outcome_again: Duration,
     /// An offer that nobody claimed in this time is made again.
     pub(crate) offer_overdue: Duration,
+    /// A fast offer that left its queue, and that nobody spoke of for this long, is made again.
+    pub(crate) fast_overdue: Duration,
     /// A delivery is acknowledged within this.
     pub(crate) handoff: Duration,
     /// Agents send heartbeats this often.

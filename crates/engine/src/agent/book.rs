@@ -1,7 +1,8 @@
 //! What an agent owes for each of its runs: pure. The session asks it what to do with every message and every tick.
 //!
 //! protocol.md, paragraph **Agent**: claims every delivery before starting, starts only what was granted freshly, keeps
-//! an outcome until it is recorded or revoked, and after a reconnect claims again whatever has started.
+//! an outcome until it is recorded or revoked, and after a reconnect claims again whatever has started. In a fast lane
+//! (section 6) the message is the grant; what takes long claims as started before its delivery is acknowledged.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -15,6 +16,10 @@ pub(super) struct Entry {
     pub(super) offer: Offer,
     pub(super) redelivered: bool,
     pub(super) phase: Phase,
+    /// A server granted it: more than the message of a fast offer stands behind it.
+    pub(super) known: bool,
+    /// It has a slot of this agent.
+    begun: bool,
     /// A claim of this run as started waits for its answer; it is said again then.
     asking: Option<Instant>,
 }
@@ -46,6 +51,8 @@ pub(super) enum Order {
     Stop { claim: ClaimId },
     /// Say this outcome (again).
     Report { claim: ClaimId },
+    /// Acknowledge what was delivered for this run.
+    Ack { claim: ClaimId },
 }
 
 #[derive(Debug, Default)]
@@ -69,7 +76,7 @@ pub(super) struct Clock {
 }
 
 impl Book {
-    /// A delivery. Where it carries its grant it starts at once; elsewhere it is claimed.
+    /// A delivery. Where it carries its grant, or what it starts under, it starts at once; elsewhere it is claimed.
     pub(super) fn delivered(
         &mut self,
         claim: ClaimId,
@@ -78,7 +85,8 @@ impl Book {
         now: Instant,
         clock: Clock,
     ) -> Option<Order> {
-        let grant = offer.grant.clone();
+        let known = offer.epoch.is_none();
+        let grant = offer.grant.clone().or_else(|| at_once(claim, &offer));
         if let Some(grant) = &grant
             && self.runs.contains_key(&claim)
         {
@@ -109,6 +117,8 @@ impl Book {
             offer,
             redelivered,
             phase,
+            known,
+            begun: false,
             asking: None,
         };
         self.runs.insert(claim, entry);
@@ -121,6 +131,7 @@ impl Book {
         let taken_back = self.is_taken_back(&grant);
         // A grant for a run that was dropped is ignored.
         let entry = self.runs.get_mut(&claim)?;
+        entry.known = true;
         match &mut entry.phase {
             Phase::Claiming { .. } if taken_back => {
                 self.runs.remove(&claim);
@@ -206,6 +217,30 @@ impl Book {
         }
         self.runs.remove(&claim);
         Some(Order::Drop { claim })
+    }
+
+    /// A run has a slot.
+    pub(super) fn began(&mut self, claim: ClaimId) {
+        if let Some(entry) = self.runs.get_mut(&claim) {
+            entry.begun = true;
+        }
+    }
+
+    /// The delivery of this run was held for long. It is acknowledged once a server knows of the run: until then only the
+    /// delivery tells of it, should this agent die.
+    pub(super) fn hand_over(&mut self, claim: ClaimId, again: Instant) -> Option<Order> {
+        match self.runs.get_mut(&claim) {
+            Some(entry) if !entry.known => {
+                // What waits for a slot here is not kept from others by a lease.
+                if entry.asking.is_some() || !entry.begun {
+                    return None;
+                }
+                entry.asking = Some(again);
+                let started = true;
+                Some(Order::Claim { claim, started })
+            }
+            _ => Some(Order::Ack { claim }),
+        }
     }
 
     /// The connection is gone: what has not started is dropped.
@@ -317,6 +352,14 @@ impl Book {
         self.taken_back.contains(&(grant.task_id, grant.epoch))
     }
 
+    /// The run of this offer that has started here.
+    pub(super) fn run_of(&self, task: TaskId, offer: u64) -> Option<ClaimId> {
+        let this =
+            |e: &Entry| e.grant().is_some() && e.offer.task_id == task && e.offer.offer == offer;
+        let mut runs = self.runs.iter();
+        runs.find(|(_, entry)| this(entry)).map(|(claim, _)| *claim)
+    }
+
     fn find(&self, task: TaskId, epoch: u64) -> Option<ClaimId> {
         let mut runs = self.runs.iter();
         let this = |e: &Entry| {
@@ -334,6 +377,21 @@ impl Entry {
             Phase::Running { grant } | Phase::Over { grant, .. } => Some(grant),
         }
     }
+}
+
+/// What a fast offer grants to whoever gets it first. It brings no lease.
+fn at_once(claim: ClaimId, offer: &Offer) -> Option<Granted> {
+    Some(Granted {
+        task_id: offer.task_id,
+        claim,
+        attempt: offer.attempt?,
+        epoch: offer.epoch?,
+        lease_ms: 0,
+        timeout_ms: offer.timeout_ms,
+        started_at: None,
+        version: None,
+        task_token: offer.task_token.clone(),
+    })
 }
 
 #[cfg(test)]

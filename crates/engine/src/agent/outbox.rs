@@ -16,12 +16,12 @@ pub(super) struct Letter {
     pub(super) outcome: Option<ClaimId>,
 }
 
-/// Runs until the sender is gone. Says which outcomes were not confirmed.
+/// Runs until the sender is gone. Says what became of each outcome.
 pub(super) async fn run(
     broker: Arc<dyn Broker>,
     confirm: Duration,
     mut letters: mpsc::Receiver<Letter>,
-    failed: mpsc::UnboundedSender<ClaimId>,
+    sent: mpsc::UnboundedSender<(ClaimId, Receipt)>,
 ) {
     let mut batch = vec![];
     while letters.recv_many(&mut batch, BATCH).await > 0 {
@@ -37,11 +37,9 @@ pub(super) async fn run(
             Err(_) => vec![Receipt::Unknown; outcomes.len()],
         };
         for (outcome, receipt) in outcomes.into_iter().zip(receipts) {
-            if let Some(claim) = outcome
-                && receipt != Receipt::Confirmed
-            {
+            if let Some(claim) = outcome {
                 // The session is gone only when the agent is.
-                let _ = failed.send(claim);
+                let _ = sent.send((claim, receipt));
             }
         }
     }

@@ -75,6 +75,8 @@ enum Incoming {
 
 /// What comes from this agent's own parts.
 enum Inner {
+    /// The run has a slot of this agent.
+    Began(ClaimId),
     Ended(ClaimId, Timestamp, Ended),
 }
 
@@ -129,12 +131,12 @@ pub(super) async fn run(
         store: Arc::default(),
     };
     let (outbox, letters) = mpsc::channel(OUTBOX);
-    let (failed, mut not_sent) = mpsc::unbounded_channel();
+    let (sent, mut receipts) = mpsc::unbounded_channel();
     let (said, signals) = signals::channel();
     let (ended, mut inner) = mpsc::unbounded_channel();
     let (incoming, mut messages) = mpsc::channel(1_024);
     let mut parts = JoinSet::new();
-    parts.spawn(outbox::run(broker, timers.confirm, letters, failed));
+    parts.spawn(outbox::run(broker, timers.confirm, letters, sent));
     parts.spawn(signals::publish(sender.clone(), signals));
     let mut session = Session {
         slots: Arc::new(Semaphore::new(options.slots as usize)),
@@ -172,15 +174,12 @@ pub(super) async fn run(
     loop {
         tokio::select! {
             Some(message) = messages.recv() => session.take(message).await,
-            Some(Inner::Ended(claim, started, ended)) = inner.recv() => {
-                session.run_ended(claim, started, ended);
-            }
-            _ = tick.tick() => {
-                while let Ok(claim) = not_sent.try_recv() {
-                    session.book.not_sent(claim, Instant::now(), session.clock);
-                }
-                session.tick().await;
-            }
+            Some(news) = inner.recv() => match news {
+                Inner::Began(claim) => session.book.began(claim),
+                Inner::Ended(claim, started, ended) => session.run_ended(claim, started, ended),
+            },
+            Some((claim, receipt)) = receipts.recv() => session.sent(claim, &receipt),
+            _ = tick.tick() => session.tick().await,
             () = shutdown.cancelled(), if !asked => {
                 asked = true;
                 let until = Instant::now() + session.options.drain;
@@ -260,7 +259,8 @@ impl Session {
             .map(|(c, _)| *c)
             .collect();
         for claim in due {
-            self.ack(claim);
+            let order = self.book.hand_over(claim, now + self.clock.repeat);
+            order.into_iter().for_each(|order| self.obey(order));
         }
         if self.leaving.is_some_and(|until| until <= now) {
             // Time is over: what runs is stopped and given back.

@@ -112,7 +112,7 @@ impl Orchestrator {
         let task = self.core.store.tasks(&[right.task]).await?.pop().flatten();
         let task = task.ok_or_else(|| over("there is no such task any more".into()))?;
         match (task.life.state, task.life.epoch) {
-            (State::Running, epoch) if epoch == right.epoch => Ok(task),
+            _ if task.life.may_run(right.epoch) => Ok(task),
             (State::Running, epoch) => Err(over(format!("it runs under epoch {epoch} now"))),
             (state, _) => Err(over(format!("it is {state}"))),
         }

@@ -1,7 +1,7 @@
 //! What an agent makes of what it is told, in the orders that a network makes possible: the server is played by hand.
 
 use crate::desk::{Desk, grant, recorded};
-use crate::harness::{MODES, Mode};
+use crate::harness::{CLAIMED, Mode};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +35,7 @@ fn revoke(offer: &Offer, epoch: u64) -> Revoke {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn t4_a_run_whose_cancel_or_revoke_comes_before_its_grant_does_not_start() {
-    for mode in MODES {
+    for mode in CLAIMED {
         let mut desk = Desk::new(mode, calm(), done).await;
         let who = desk.welcome().await;
         let offers = [r#""cancelled""#, r#""revoked""#, r#""free""#].map(|input| desk.offer(input));
@@ -62,7 +62,7 @@ async fn t4_a_run_whose_cancel_or_revoke_comes_before_its_grant_does_not_start()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h23_a_run_that_is_revoked_stops_and_says_nothing() {
-    for mode in MODES {
+    for mode in CLAIMED {
         let mut desk = Desk::new(mode, calm(), |context| async move {
             context.stopped().await;
             Ok(json!("too late"))
@@ -159,7 +159,7 @@ async fn t6_a_grant_for_a_run_that_was_dropped_with_its_connection_starts_nothin
 
 #[tokio::test(flavor = "multi_thread")]
 async fn t1_an_outcome_that_the_broker_lost_is_said_again_under_the_same_id() {
-    for mode in MODES {
+    for mode in CLAIMED {
         let mut desk = Desk::new(mode, calm(), done).await;
         let who = desk.welcome().await;
         let offer = desk.offer("1");
@@ -243,7 +243,7 @@ async fn h24_the_end_of_a_run_settles_no_copy_that_came_over_another_connection(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_counts_from_when_it_was_said_whatever_the_clocks_say() {
-    for mode in MODES {
+    for mode in CLAIMED {
         let go = Arc::new(Notify::new());
         let gate = go.clone();
         let mut desk = Desk::new(mode, calm(), move |_| {

@@ -1,6 +1,6 @@
 //! The rows of agents: an operator's wish lasts, and those that are gone are forgotten in time.
 
-use crate::harness::{Gate, MODES, Mode, World};
+use crate::harness::{CLAIMED, Gate, Mode, World};
 use crate::puppet::Puppet;
 use std::time::Duration;
 use warrener_backend::fault::point;
@@ -10,7 +10,7 @@ use warrener_model::agent::Presence;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_that_races_a_hello_outlives_a_restart() {
-    for mode in MODES {
+    for mode in CLAIMED {
         let world = World::new(mode).await;
         let puppet = Puppet::join(&world, "a", 1).await;
         // The next commit is the hello's: it is held until the drain was asked for.
@@ -40,7 +40,7 @@ async fn a_drain_that_races_a_hello_outlives_a_restart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn agents_that_are_gone_are_shown_for_a_while_and_then_forgotten() {
-    for mode in MODES {
+    for mode in CLAIMED {
         let world = World::with(mode, |options| {
             options.retention.agents = Duration::from_millis(500);
             options.retention.every = Duration::from_millis(50);

@@ -1,6 +1,6 @@
 //! The system's clock jumps: nobody's lease is taken, nothing stands still, nothing starts before its time.
 
-use crate::harness::{MODES, World};
+use crate::harness::{MODES, World, begun};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -24,7 +24,7 @@ async fn h09_a_clock_that_jumps_takes_no_lease() {
                 }
             });
             let id = world.submit(r#"{"kind":"work"}"#).await;
-            world.until(id, State::Running).await;
+            begun(&starts).await;
             world.skew.store(jump, Ordering::SeqCst);
             let life = world.end(id).await.task.life;
             assert_eq!(life.state, State::Succeeded, "{mode:?} {jump}");

@@ -107,7 +107,7 @@ impl Desk {
             who: who.clone().into(),
             queues: match self.mode {
                 Mode::Direct => vec![],
-                Mode::Claim => vec![queue],
+                Mode::Claim | Mode::Fast => vec![queue],
             },
             heartbeat_ms: 50,
             lease_ms: 45_000,
@@ -185,7 +185,7 @@ impl Desk {
                 self.say(who, &offer).await;
                 claim
             }
-            Mode::Claim => {
+            Mode::Claim | Mode::Fast => {
                 self.send(Address::Offers(offer.lane.clone()), offer).await;
                 let claim: Claim = self.hear().await;
                 assert_eq!(claim.task_id, offer.task_id);
@@ -222,6 +222,9 @@ pub(crate) fn task(task_id: TaskId) -> Offer {
         created_at: Timestamp::default(),
         max_attempts: 25,
         grant: None,
+        attempt: None,
+        epoch: None,
+        task_token: None,
         replays: 0,
         not_before: None,
         ready_at: None,

@@ -4,7 +4,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -16,9 +16,10 @@ use warrener_backend::memory::{MemoryBroker, MemoryOptions};
 use warrener_backend::{Broker, Store};
 use warrener_engine::orchestrator::View;
 use warrener_engine::supervise::Scope;
-use warrener_engine::{Options, Orchestrator, TaskContext, TaskError, Timers, Worker};
+use warrener_engine::{LaneOptions, Options, Orchestrator, TaskContext, TaskError, Timers, Worker};
 use warrener_model::event::{Cursor, EventKind};
-use warrener_model::{State, Submission, TaskId, Timestamp};
+use warrener_model::life::Start;
+use warrener_model::{Lane, State, Submission, TaskId, Timestamp};
 use warrener_sqlite::SqliteStore;
 
 /// How work gets to agents.
@@ -28,6 +29,8 @@ pub(crate) enum Mode {
     Direct,
     /// Offers are claimed.
     Claim,
+    /// Offers start at once.
+    Fast,
 }
 
 /// A memory broker's options that make it play one or the other.
@@ -40,7 +43,10 @@ pub(crate) fn capabilities(mode: Mode) -> MemoryOptions {
     options
 }
 
-pub(crate) const MODES: [Mode; 2] = [Mode::Direct, Mode::Claim];
+/// Every mode in which a run starts by a grant that a story can wait for.
+pub(crate) const CLAIMED: [Mode; 2] = [Mode::Direct, Mode::Claim];
+
+pub(crate) const MODES: [Mode; 3] = [Mode::Direct, Mode::Claim, Mode::Fast];
 
 pub(crate) struct World {
     pub(crate) orchestrator: Orchestrator,
@@ -67,6 +73,14 @@ impl World {
             timers: Timers::short(),
             ..Options::default()
         };
+        if mode == Mode::Fast {
+            let start = Start::Fast;
+            let lane = LaneOptions {
+                start,
+                ..LaneOptions::default()
+            };
+            options.lanes.insert(Lane::default(), lane);
+        }
         change(&mut options);
         let folder = Arc::new(TempDir::new().unwrap());
         Self::start(folder, broker, options).await
@@ -254,6 +268,13 @@ impl Member {
     pub(crate) async fn drain(self) -> warrener_engine::agent::Stopped {
         self.stop.cancel();
         self.task.await.unwrap()
+    }
+}
+
+/// Waits until a handler has begun.
+pub(crate) async fn begun(starts: &AtomicU32) {
+    while starts.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

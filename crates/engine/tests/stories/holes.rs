@@ -1,7 +1,7 @@
 //! The holes of protocol.md section 10 that a server could have: the agents are played by hand, so that they say
 //! exactly what the hole needs. What the decisions alone show is in the model's tests of the same names.
 
-use crate::harness::{Gate, MODES, Mode, World, echo};
+use crate::harness::{CLAIMED, Gate, Mode, World, echo};
 use crate::puppet::Puppet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -46,13 +46,13 @@ fn lose_offers_once(world: &World) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h03_work_that_cannot_be_delivered_is_not_taken_for_delivered() {
-    for mode in MODES {
+    for mode in CLAIMED {
         let world = World::with(mode, long).await;
         let puppet = Puppet::join(&world, "gone", 1).await;
         match mode {
             // It is gone without a word, and the server does not know it yet.
             Mode::Direct => puppet.die(),
-            Mode::Claim => lose_offers_once(&world),
+            Mode::Claim | Mode::Fast => lose_offers_once(&world),
         }
         let id = world.submit(r#"{"kind":"work"}"#).await;
         let taken_back = |kind| matches!(kind, EventKind::Unoffered | EventKind::Released);
@@ -73,7 +73,7 @@ async fn h03_work_that_cannot_be_delivered_is_not_taken_for_delivered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h09_an_outage_ends_no_lease_however_long_it_lasts() {
-    for mode in MODES {
+    for mode in CLAIMED {
         for down in [point::HEALTH, point::DEPTH, point::QUERY] {
             let world = World::with(mode, short_lease).await;
             let mut puppet = Puppet::join(&world, "a", 1).await;
@@ -107,7 +107,7 @@ async fn h09_an_outage_ends_no_lease_however_long_it_lasts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h10_the_next_boot_of_an_agent_does_not_keep_what_it_does_not_run() {
-    for mode in MODES {
+    for mode in CLAIMED {
         let world = World::with(mode, long).await;
         let mut first = Puppet::join(&world, "a", 1).await;
         let id = world.submit(r#"{"kind":"work"}"#).await;
@@ -129,7 +129,7 @@ async fn h10_the_next_boot_of_an_agent_does_not_keep_what_it_does_not_run() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h11_a_lease_does_not_end_while_its_outcome_waits_to_be_recorded() {
-    for mode in MODES {
+    for mode in CLAIMED {
         let world = World::with(mode, short_lease).await;
         let mut puppet = Puppet::join(&world, "a", 1).await;
         let id = world.submit(r#"{"kind":"work"}"#).await;
@@ -152,7 +152,7 @@ async fn h11_a_lease_does_not_end_while_its_outcome_waits_to_be_recorded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h15_words_about_what_was_never_offered_charge_nobody() {
-    for mode in MODES {
+    for mode in CLAIMED {
         let world = World::with(mode, long).await;
         let mut puppet = Puppet::join(&world, "a", 1).await;
         world
@@ -265,7 +265,7 @@ async fn h19_a_slow_servers_mark_does_not_hit_the_next_offer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h20_neither_a_retry_nor_a_restart_counts_from_the_beginning() {
-    for mode in MODES {
+    for mode in CLAIMED {
         let world = World::with(mode, long).await;
         let mut puppet = Puppet::join(&world, "a", 1).await;
         let id = world.submit(r#"{"kind":"work"}"#).await;

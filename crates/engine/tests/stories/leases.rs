@@ -1,6 +1,6 @@
 //! Lost agents: what they held is found again, what they say too late is refused.
 
-use crate::harness::{MODES, World, echo};
+use crate::harness::{MODES, Mode, World, echo};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -117,14 +117,17 @@ async fn h10_a_zombies_outcome_is_refused_after_its_lease_went_to_another() {
             json!("other"),
             "{mode:?}"
         );
-        assert_eq!(view.task.life.epoch, 2);
+        // In a fast lane the zombie may have got the next offer too: nobody asks it first.
+        let epoch = view.task.life.epoch;
+        assert!(epoch == 2 || (mode == Mode::Fast && epoch > 2), "{mode:?}");
         drop(zombie);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn h21_a_task_that_kills_every_agent_is_given_up() {
-    for mode in MODES {
+    // Its story in a fast lane is in `fast.rs`: there the epoch says nothing of a start.
+    for mode in [Mode::Direct, Mode::Claim] {
         let world = World::new(mode).await;
         let id = world.submit(r#"{"kind":"work"}"#).await;
         let mut n = 0;

@@ -1,5 +1,6 @@
 //! Stories of the engine on the memory broker and a SQLite store: one file a behaviour, each story told twice where it
-//! matters, once where the delivery is the claim (embedded) and once where agents claim offers (as on RabbitMQ).
+//! matters, once where the delivery is the claim (embedded), once where agents claim offers (as on RabbitMQ), and once
+//! in a fast lane there.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,6 +17,7 @@ mod alerts;
 mod cancel;
 mod clock;
 mod dead;
+mod fast;
 mod holes;
 mod lanes;
 mod leases;

@@ -1,6 +1,6 @@
 //! The server restarts: what was accepted is still there, what runs goes on, what was offered is offered again.
 
-use crate::harness::{MODES, World, echo};
+use crate::harness::{MODES, World, begun, echo};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -38,7 +38,7 @@ async fn a_run_outlives_the_server_and_its_outcome_is_recorded_by_the_next() {
             }
         });
         let id = world.submit(r#"{"kind":"work","input":5}"#).await;
-        world.until(id, State::Running).await;
+        begun(&starts).await;
         let world = world.restart().await;
         let view = world.end(id).await;
         assert_eq!(view.task.life.state, State::Succeeded, "{mode:?}");

@@ -1,7 +1,7 @@
 //! Who may say what: signals only of the own run, submissions only from leaders.
 
 use crate::desk::letter;
-use crate::harness::{MODES, Mode, World};
+use crate::harness::{CLAIMED, Mode, World};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ fn line(task_id: TaskId, epoch: u64, text: &str) -> Message {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_agent_of_a_run_writes_its_log() {
-    for mode in MODES {
+    for mode in CLAIMED {
         let world = World::new(mode).await;
         let go = Arc::new(Notify::new());
         let gate = go.clone();

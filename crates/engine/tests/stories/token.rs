@@ -1,6 +1,6 @@
 //! What a run gets of its task and may do by its token, where the delivery is the claim and where agents claim.
 
-use crate::harness::{MODES, Mode, World};
+use crate::harness::{CLAIMED, Mode, World};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ async fn said(file: &Path) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_gets_the_task_as_it_was_granted_and_a_token_for_it() {
-    for mode in MODES {
+    for mode in CLAIMED {
         let world = World::new(mode).await;
         let folder = TempDir::new().unwrap();
         let script = "if [ \"$WARRENER_ATTEMPT\" = 1 ]; then exit 75; fi

@@ -1,6 +1,7 @@
-//! What agents cause: claims (rows 3 to 6), heartbeats (row 8) and outcomes (row 7).
+//! What agents cause: claims (rows 3 to 6), heartbeats (row 8) and outcomes (row 7). What is else in a fast lane is in
+//! `fast.rs`.
 
-use super::{Claim, Context, Effect, Ending, Life, Refused, State, Step, dead, finish};
+use super::{Claim, Context, Effect, Ending, Life, Refused, State, Step, dead, fast, finish};
 use crate::agent::Who;
 use crate::event::EventKind;
 use crate::failure::{Class, DeadReason};
@@ -23,6 +24,9 @@ pub(super) fn claim(life: &Life, claim: &Claim, context: &Context<'_>) -> Result
             })
         }
         (State::Running, _) => Err(Refused::Held),
+        (State::Ready, _) if life.is_fast() && life.offer == claim.offer => {
+            fast::claim(life, claim, context)
+        }
         (State::Ready, _)
             if life.offered_at.is_some() && life.offer == claim.offer && !claim.started =>
         {
@@ -66,11 +70,11 @@ fn again(life: &Life, claim: &Claim) -> Step {
 pub(super) fn renew(life: &Life, who: &Who, epoch: u64) -> Result<Step, Refused> {
     life.entitled(who, epoch)?;
     let mut life = life.clone();
-    life.lease_seq += 1;
-    life.lease
-        .as_mut()
-        .expect("a running task has a lease")
-        .confirmed = true;
+    // Of a run that a fast offer started nothing is stored before it claims or ends.
+    if let Some(lease) = &mut life.lease {
+        life.lease_seq += 1;
+        lease.confirmed = true;
+    }
     Ok(Step {
         life,
         record: None,
@@ -88,6 +92,10 @@ pub(super) fn outcome(
 ) -> Result<Step, Refused> {
     life.entitled(who, epoch)?;
     let mut life = life.clone();
+    if life.is_fast() {
+        life.started_at = life.offered_at;
+        life.last = Some(who.agent.clone());
+    }
     Ok(match ending {
         Ending::Succeeded => finish(life, State::Succeeded, EventKind::Succeeded, context),
         Ending::Failed {

@@ -1,6 +1,6 @@
 //! What the server causes: offers (rows 2, 9, 12), grants without an offer, lost runs (rows 5, 10), timers (row 11).
 
-use super::{Claim, Context, Effect, Life, Refused, RevokeReason, State, Step, dead, finish};
+use super::{Claim, Context, Effect, Life, Refused, RevokeReason, State, Step, dead, fast, finish};
 use crate::agent::Who;
 use crate::event::EventKind;
 use crate::failure::{Class, DeadReason};
@@ -47,7 +47,7 @@ pub(super) fn offer(life: &Life, context: &Context<'_>) -> Result<Step, Refused>
 pub(super) fn unoffer(life: &Life, offer: u64) -> Result<Step, Refused> {
     current_offer(life, offer)?;
     let mut life = life.clone();
-    life.offered_at = None;
+    fast::withdraw(&mut life);
     Ok(Step {
         life,
         record: Some(EventKind::Unoffered),
@@ -60,7 +60,7 @@ pub(super) fn dead_letter(life: &Life, offer: u64, context: &Context<'_>) -> Res
     current_offer(life, offer)?;
     let mut life = life.clone();
     life.refusals += 1;
-    life.offered_at = None;
+    fast::withdraw(&mut life);
     if life.refusals >= limits::REFUSALS {
         return Ok(dead(life, DeadReason::Rejected, true, context));
     }
@@ -213,7 +213,7 @@ fn current_offer(life: &Life, offer: u64) -> Result<(), Refused> {
     if current { Ok(()) } else { Err(Refused::Stale) }
 }
 
-fn guard(life: &Life, allowed: bool) -> Result<(), Refused> {
+pub(super) fn guard(life: &Life, allowed: bool) -> Result<(), Refused> {
     match life.state {
         state if state.is_final() => Err(Refused::over(state)),
         _ if allowed => Ok(()),

@@ -1,11 +1,49 @@
-//! What may happen to a task: claims, endings, and every other cause of a transition.
+//! What may happen to a task: claims, endings, and every other cause of a transition; and how the tasks of a lane start.
 
 use super::Parked;
 use crate::agent::Who;
-use crate::failure::Class;
+use crate::failure::{Class, UnknownWord};
 use crate::id::ClaimId;
 use crate::name::AgentId;
+use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 use std::time::Duration;
+
+/// How the tasks of a lane start.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// Claimed first.
+    #[default]
+    Claim,
+    /// At once: one commit, not one start (protocol.md section 6).
+    Fast,
+}
+
+impl Start {
+    /// The name used in configuration, messages and stores.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Start::Claim => "claim",
+            Start::Fast => "fast",
+        }
+    }
+}
+
+impl FromStr for Start {
+    type Err = UnknownWord;
+    fn from_str(s: &str) -> Result<Self, UnknownWord> {
+        [Start::Claim, Start::Fast]
+            .into_iter()
+            .find(|start| start.as_str() == s)
+            .ok_or_else(|| UnknownWord {
+                what: "start",
+                word: s.into(),
+            })
+    }
+}
 
 /// How a run ended, as its agent reports it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +94,8 @@ pub enum Event {
     DependenciesMet,
     /// Row 2: the server decides to put it into the broker.
     Offer,
+    /// Row 2 in a fast lane: the offer is the grant of whoever gets it first.
+    OfferFast,
     /// Rows 2, 6 and 9: that offer came to nothing (returned, unconfirmed, overdue, no slot).
     Unoffer {
         /// Which offer.

@@ -13,6 +13,7 @@ use warrener_model::{Class, Life, State, Timestamp};
 #[derive(Clone, Debug)]
 pub(crate) enum Act {
     Offer,
+    OfferFast,
     Unoffer {
         back: u64,
     },
@@ -109,6 +110,7 @@ fn event(life: &Life, act: &Act) -> Event {
     let offer = |back: &u64| life.offer.saturating_sub(*back);
     match act {
         Act::Offer => Event::Offer,
+        Act::OfferFast => Event::OfferFast,
         Act::Unoffer { back } => Event::Unoffer { offer: offer(back) },
         Act::DeadLetter { back } => Event::DeadLetter { offer: offer(back) },
         Act::Assign(to) => Event::Assign {
@@ -207,6 +209,7 @@ fn some_act() -> impl Strategy<Value = Act> {
     let outcome = (some_party(), late(), some_end());
     prop_oneof![
         4 => Just(Act::Offer),
+        3 => Just(Act::OfferFast),
         1 => late().prop_map(|back| Act::Unoffer { back }),
         4 => late().prop_map(|back| Act::DeadLetter { back }),
         2 => some_party().prop_map(Act::Assign),

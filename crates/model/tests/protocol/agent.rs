@@ -1,6 +1,5 @@
 //! What an agent does, by the paragraph **Agent** of protocol.md section 3. Nothing here decides about the task.
 
-use super::fault::Mode;
 use super::world::{
     Agent, Ask, Delivery, End, Habit, Held, Line, Note, Seat, Slot, Word, World, put,
 };
@@ -8,6 +7,7 @@ use super::world::{
 /// Where the delivery is the claim, no copy of an offer stands behind a run.
 pub(crate) const NO_DELIVERY: Delivery = Delivery {
     offer: 0,
+    epoch: 0,
     redelivered: false,
 };
 
@@ -16,8 +16,10 @@ pub(crate) const NO_DELIVERY: Delivery = Delivery {
 pub(crate) enum Move {
     /// The broker gives it a copy of an offer.
     Deliver(Delivery),
-    /// It claims what it has in its slot: again, or at last.
+    /// It claims what it has in its slot: again, or at last; the first copy of a fast offer it starts.
     Claim,
+    /// A run of a fast offer takes long: it claims as started.
+    HandOver,
     /// It reads a message of its control queue.
     Read(Word),
     /// Its handler ends.
@@ -36,7 +38,7 @@ pub(crate) enum Move {
 
 impl World {
     /// Every step that this agent can take of itself.
-    pub(crate) fn moves(&self, agent: u8, mode: Mode, moves: &mut Vec<Move>) {
+    pub(crate) fn moves(&self, agent: u8, moves: &mut Vec<Move>) {
         let seat = self.seat(agent);
         let me = &self.agents[usize::from(agent)];
         match me.line {
@@ -64,11 +66,16 @@ impl World {
                 }
             }
         }
-        if let Slot::Runs(Held { tag: true, .. }) = me.slot
-            && mode == Mode::Claim
+        if let Slot::Runs(held) = me.slot
+            && held.tag
             && me.line == Line::Up
+            && (!held.delivery.is_fast() || held.is_known())
         {
             moves.push(Move::Ack);
+        }
+        if me.line == Line::Cut && matches!(me.slot, Slot::Unseen(copy) if copy.is_fast()) {
+            // Nothing tells it that the copy is not its own any more.
+            moves.push(Move::Claim);
         }
     }
 
@@ -82,6 +89,9 @@ impl World {
                 }
             }
             Slot::Runs(held) => {
+                if held.delivery.is_fast() && !held.back && held.end.is_none() {
+                    moves.push(Move::HandOver);
+                }
                 if held.asks && self.claim_is_lost(seat, held.run) {
                     moves.push(Move::Claim);
                 }
@@ -104,10 +114,16 @@ impl World {
                     .remove(at.expect("it was offered from the queue"));
                 self.agent(agent).slot = Slot::Unseen(delivery);
                 if self.agent(agent).line == Line::Up {
-                    self.claim(agent);
+                    self.take_up(agent);
                 }
             }
-            Move::Claim => self.claim(agent),
+            Move::Claim => self.take_up(agent),
+            Move::HandOver => {
+                if let Slot::Runs(held) = &mut self.agent(agent).slot {
+                    held.back = true;
+                }
+                self.claim(agent);
+            }
             Move::Read(word) => {
                 let control = &mut self.agent(agent).control;
                 let at = control.iter().position(|other| *other == word);
@@ -144,6 +160,26 @@ impl World {
         }
     }
 
+    /// The first copy of a fast offer starts at once; all else is claimed.
+    fn take_up(&mut self, agent: u8) {
+        let copy = match self.agent(agent).slot {
+            Slot::Unseen(copy) if copy.is_fast() => copy,
+            _ => return self.claim(agent),
+        };
+        let run = self.fresh_run();
+        let tag = !self.is_steady(agent);
+        self.agent(agent).slot = Slot::Runs(Held {
+            run,
+            epoch: copy.epoch,
+            delivery: copy,
+            tag,
+            back: false,
+            asks: false,
+            end: None,
+        });
+        self.started();
+    }
+
     /// Claims for what is in the slot; the claim id is made once for each start.
     pub(crate) fn claim(&mut self, agent: u8) {
         let run = self.fresh_run();
@@ -160,7 +196,9 @@ impl World {
             }
             Slot::Free | Slot::Unseen(_) => return,
         };
-        let Delivery { offer, redelivered } = delivery;
+        let Delivery {
+            offer, redelivered, ..
+        } = delivery;
         self.note(
             agent,
             Note::Claim(Ask {
@@ -280,12 +318,13 @@ impl World {
             }) => Some(delivery),
             Slot::Runs(_) | Slot::Free => None,
         };
-        if let Some(Delivery { offer, .. }) = copy.filter(|copy| *copy != NO_DELIVERY) {
+        if let Some(copy) = copy.filter(|copy| *copy != NO_DELIVERY) {
+            let redelivered = true;
             put(
                 &mut self.queue,
                 Delivery {
-                    offer,
-                    redelivered: true,
+                    redelivered,
+                    ..copy
                 },
             );
         }

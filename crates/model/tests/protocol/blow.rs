@@ -104,12 +104,11 @@ impl World {
                 put(&mut self.inbox, Note::DeadLetter { offer });
             }
             Blow::Unconfirmed { server, arrived } => {
-                let offer = self.life_offer_of(server);
-                let redelivered = false;
+                let copy = self.unsent(server);
                 if arrived {
-                    put(&mut self.queue, Delivery { offer, redelivered });
+                    put(&mut self.queue, copy);
                 }
-                self.decide(server, Input::Unconfirmed(offer), rules);
+                self.decide(server, Input::Unconfirmed(copy.offer), rules);
             }
             Blow::Act { server, act } => self.act(server, act, rules),
             Blow::Full { server, note } => {
@@ -136,14 +135,14 @@ impl World {
         }
     }
 
-    /// The number of the offer that this server was about to publish.
-    fn life_offer_of(&mut self, server: u8) -> u64 {
+    /// The offer that this server was about to publish.
+    fn unsent(&mut self, server: u8) -> Delivery {
         match self.server(server).work.take().map(|work| work.stage) {
             Some(Stage::Tell(outs)) => match outs.first() {
-                Some(Out::Offer(offer)) => *offer,
-                _ => 0,
+                Some(Out::Offer(copy)) => *copy,
+                other => unreachable!("an offer is next, not {other:?}"),
             },
-            _ => 0,
+            other => unreachable!("it publishes, not {other:?}"),
         }
     }
 

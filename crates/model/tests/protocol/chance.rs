@@ -123,7 +123,7 @@ impl World {
         match fault {
             Fault::ServerCrash if *me != Server::default() || mode == Mode::Direct => {
                 let links: &[[bool; 2]] = match mode {
-                    Mode::Claim => &[[false, false]],
+                    Mode::Claim | Mode::Fast => &[[false, false]],
                     Mode::Direct => &[[false, false], [true, false], [false, true], [true, true]],
                 };
                 blows.extend(links.iter().map(|links| Blow::Fall {
@@ -237,13 +237,13 @@ impl World {
         places
     }
 
-    /// Which server may notice the end of this agent's link: none in claim mode, or when nothing runs behind it.
+    /// Which server may notice the end of this agent's link: none where there is a broker, or when nothing runs behind it.
     fn watchers(&self, agent: u8, mode: Mode) -> Vec<Option<u8>> {
         let holds = self
             .holder()
             .is_some_and(|(seat, _)| seat == self.seat(agent));
         let alive = self.agents[usize::from(agent)].line != Line::StillCut;
-        if mode == Mode::Claim || !holds || !alive {
+        if mode != Mode::Direct || !holds || !alive {
             return vec![None];
         }
         let free = (0..self.server_count())

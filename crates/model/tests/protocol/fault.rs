@@ -9,6 +9,8 @@ pub(crate) enum Mode {
     Claim,
     /// In process and over the link: the delivery is the claim.
     Direct,
+    /// Offers through a broker in a fast lane: a first delivery starts at once (section 6).
+    Fast,
 }
 
 macro_rules! faults {
@@ -86,7 +88,7 @@ impl Fault {
             Fault::NoSlot,
         ];
         let mut faults = Fault::ALL.to_vec();
-        faults.retain(|fault| mode == Mode::Claim || !of_the_broker.contains(fault));
+        faults.retain(|fault| mode != Mode::Direct || !of_the_broker.contains(fault));
         faults
     }
 }

@@ -22,8 +22,16 @@ fn undisturbed(mode: Mode) -> Plan {
 /// With one fault, and the less beside it the more states it makes.
 fn disturbed(mode: Mode, fault: Fault) -> Plan {
     let plan = Plan::new(mode, &[fault]);
+    // In a fast lane a run may claim or end at any moment of its offer: one server is enough for a test.
+    let wide = [
+        Fault::MessageDoubled,
+        Fault::EarlyOverdue,
+        Fault::Unconfirmed,
+        Fault::ConnectionLost,
+    ];
     match fault {
         Fault::Stall => Plan { servers: 1, ..plan },
+        _ if mode == Mode::Fast && wide.contains(&fault) => Plan { servers: 1, ..plan },
         Fault::MessageLost
         | Fault::MessageDoubled
         | Fault::DeadLetter
@@ -76,6 +84,18 @@ fn a_claimed_task_survives_each_single_fault() {
 fn an_assigned_task_survives_each_single_fault() {
     for fault in Fault::of(Mode::Direct) {
         holds(&check(&disturbed(Mode::Direct, fault)));
+    }
+}
+
+#[test]
+fn without_a_fault_a_task_of_a_fast_lane_starts_once_per_attempt_and_ends() {
+    holds(&check(&undisturbed(Mode::Fast)));
+}
+
+#[test]
+fn a_task_of_a_fast_lane_survives_each_single_fault() {
+    for fault in Fault::of(Mode::Fast) {
+        holds(&check(&disturbed(Mode::Fast, fault)));
     }
 }
 

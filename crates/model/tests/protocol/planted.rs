@@ -3,7 +3,9 @@
 
 use crate::model::{Fault, Mode};
 use warrener_model::event::EventKind;
-use warrener_model::life::{Context, Effect, Ending, Event, Life, Refused, State, Step, apply};
+use warrener_model::life::{
+    Context, Effect, Ending, Event, Life, Refused, Start, State, Step, apply,
+};
 
 /// One planted fault.
 pub(crate) struct Planted {
@@ -121,6 +123,27 @@ pub(crate) const ALL: &[Planted] = &[
         faults: &[Fault::AgentCrash],
         breaks: "section 2: every transition",
         apply: no_history,
+    },
+    Planted {
+        what: "F1: the next fast offer goes out under the epoch of the one before",
+        mode: Mode::Fast,
+        faults: &[Fault::EarlyOutcome],
+        breaks: "I8",
+        apply: next_offer_keeps_the_epoch,
+    },
+    Planted {
+        what: "a fast offer that came to nothing is heard for ever",
+        mode: Mode::Fast,
+        faults: &[Fault::EarlyOverdue],
+        breaks: "I2",
+        apply: withdrawn_offers_are_heard,
+    },
+    Planted {
+        what: "a copy that is delivered again runs under the epoch of the first",
+        mode: Mode::Fast,
+        faults: &[Fault::Stall],
+        breaks: "I8",
+        apply: copies_share_an_epoch,
     },
     Planted {
         what: "a lost run is not revoked",
@@ -265,6 +288,42 @@ fn cancel_leaves_the_offer(life: &Life, event: &Event, at: &Context<'_>) -> Resu
     let mut step = apply(life, event, at)?;
     if *event == Event::Cancel {
         step.life.offered_at = life.offered_at;
+    }
+    Ok(step)
+}
+
+fn next_offer_keeps_the_epoch(
+    life: &Life,
+    event: &Event,
+    at: &Context<'_>,
+) -> Result<Step, Refused> {
+    let mut step = apply(life, event, at)?;
+    if *event == Event::OfferFast && life.epoch > 0 {
+        step.life.epoch = life.epoch;
+    }
+    Ok(step)
+}
+
+fn withdrawn_offers_are_heard(
+    life: &Life,
+    event: &Event,
+    at: &Context<'_>,
+) -> Result<Step, Refused> {
+    let out = Life {
+        offered_at: Some(at.now),
+        start: Start::Fast,
+        ..life.clone()
+    };
+    match event {
+        Event::Outcome { .. } if life.state == State::Ready => apply(&out, event, at),
+        _ => apply(life, event, at),
+    }
+}
+
+fn copies_share_an_epoch(life: &Life, event: &Event, at: &Context<'_>) -> Result<Step, Refused> {
+    let mut step = apply(life, event, at)?;
+    if matches!(event, Event::Claim(claim) if claim.redelivered) {
+        step.life.epoch = life.epoch;
     }
     Ok(step)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use warrener_model::Timestamp;
 use warrener_model::failure::Class;
 use warrener_model::life::{
-    Claim, Context, Effect, Ending, Event, Life, Needs, Refused, State, Step,
+    Claim, Context, Effect, Ending, Event, Life, Needs, Refused, Start, State, Step,
 };
 use warrener_model::retry::Policies;
 
@@ -86,7 +86,7 @@ impl Rules {
             (Broken::I4, !acts_on_old_look(input)),
             (Broken::I5, may_end_lease(before, after, input)),
             (Broken::I6, !(world.stopped && granted)),
-            (Broken::I8, is_monotone(before, after)),
+            (Broken::I8, is_monotone(before, after, input)),
             (Broken::I9, self.is_bounded(after)),
             (Broken::Shape, has_shape(after)),
             (Broken::History, is_written_down(before, step, input)),
@@ -101,7 +101,8 @@ impl Rules {
     fn is_bounded(&self, life: &Life) -> bool {
         let losses = self.faults * self.servers;
         let allowed = self.attempts * (1 + life.replays) + losses;
-        let left = matches!(life.state, State::Ready | State::Retrying);
+        // A fast offer that is out has taken its attempt already.
+        let left = matches!(life.state, State::Ready | State::Retrying) && !is_out_fast(life);
         life.attempt + u32::from(left) <= life.max_attempts
             && life.max_attempts <= allowed
             && life.losses <= losses
@@ -129,6 +130,7 @@ fn event(input: &Input) -> Event {
             Event::Unoffer { offer }
         }
         Input::Offer => Event::Offer,
+        Input::OfferFast => Event::OfferFast,
         Input::Assign(seat, run) => Event::Assign {
             claim: claim_id(run),
             who: seat.who(),
@@ -193,6 +195,9 @@ fn is_entitled(before: &Life, input: &Input) -> bool {
     else {
         return true;
     };
+    if is_out_fast(before) {
+        return before.epoch == epoch;
+    }
     before.state == State::Running
         && before.epoch == epoch
         && before.lease.as_ref().is_some_and(|lease| {
@@ -224,18 +229,29 @@ fn may_end_lease(before: &Life, after: &Life, input: &Input) -> bool {
         }
 }
 
+/// Section 6: the newest offer is out, and whoever got it may run under its epoch.
+fn is_out_fast(life: &Life) -> bool {
+    life.state == State::Ready && life.offered_at.is_some() && life.start == Start::Fast
+}
+
 /// I8: nothing falls, and each epoch has one holder.
-fn is_monotone(before: &Life, after: &Life) -> bool {
+fn is_monotone(before: &Life, after: &Life, input: &Input) -> bool {
     let grows = after.offer >= before.offer
         && after.attempt >= before.attempt
         && after.epoch >= before.epoch
         && after.lease_seq >= before.lease_seq;
     let of = |life: &Life| life.lease.as_ref().map(|lease| lease.claim);
-    let new_holder = after.lease.is_some() && of(after) != of(before);
-    let step = u64::from(new_holder);
+    let new_holder = u64::from(after.lease.is_some() && of(after) != of(before));
+    let (attempts, epochs) = match input {
+        Input::OfferFast => (1, 1),
+        // The run that the offer started keeps its epoch; every other one gets its own.
+        Input::Note(Note::Claim(ask)) if is_out_fast(before) && ask.started => (0, 0),
+        Input::Note(Note::Claim(_)) if is_out_fast(before) => (0, new_holder),
+        _ => (new_holder, new_holder),
+    };
     grows
-        && after.epoch == before.epoch + step
-        && u64::from(after.attempt) == u64::from(before.attempt) + step
+        && after.epoch == before.epoch + epochs
+        && u64::from(after.attempt) == u64::from(before.attempt) + attempts
 }
 
 fn has_shape(life: &Life) -> bool {
@@ -267,5 +283,7 @@ fn is_told(before: &Life, step: &Step, input: &Input) -> bool {
         .iter()
         .any(|effect| matches!(effect, Effect::Grant { .. }));
     let loses = of(before).is_some() && of(before) != of(&step.life);
-    (!loses || own || revoked) && (step.life.epoch == before.epoch || granted)
+    // A fast offer tells whoever gets it.
+    let tells = granted || *input == Input::OfferFast;
+    (!loses || own || revoked) && (step.life.epoch == before.epoch || tells)
 }

@@ -24,11 +24,14 @@ pub(crate) const PLANS: &[(Mode, &[Fault], u32)] = &[
     (Mode::Claim, &[Fault::Deadline], 2),
     (Mode::Claim, &[Fault::Reassign], 1),
     (Mode::Claim, &[Fault::Release], 1),
+    (Mode::Fast, &[Fault::AgentCrash], 1),
 ];
 
 /// Every row, and both ends of those that have two.
 const ROWS: &[Row] = &[
     ("offer", Some("offered")),
+    ("offer fast", Some("offered")),
+    ("claim", Some("superseded")),
     ("unoffer", Some("unoffered")),
     ("dead letter", Some("unoffered")),
     ("dead letter", Some("dead")),
@@ -71,6 +74,7 @@ pub(crate) fn missing() -> Vec<Row> {
 fn name(event: &Event) -> &'static str {
     match event {
         Event::Offer => "offer",
+        Event::OfferFast => "offer fast",
         Event::Unoffer { .. } => "unoffer",
         Event::DeadLetter { .. } => "dead letter",
         Event::Assign { .. } => "assign",

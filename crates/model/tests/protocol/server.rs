@@ -63,7 +63,10 @@ impl World {
         match self.life.state {
             State::Retrying => start(Input::Due),
             State::Ready if mode == Mode::Direct => self.assigns(&mut start),
-            State::Ready if self.life.offered_at.is_none() => start(Input::Offer),
+            State::Ready if self.life.offered_at.is_none() => start(match mode {
+                Mode::Fast => Input::OfferFast,
+                Mode::Claim | Mode::Direct => Input::Offer,
+            }),
             State::Ready if self.offer_is_gone() => start(Input::Overdue(self.life.offer)),
             _ => {}
         }
@@ -224,13 +227,7 @@ impl World {
             return;
         };
         match outs.remove(0) {
-            Out::Offer(offer) => put(
-                &mut self.queue,
-                Delivery {
-                    offer,
-                    redelivered: false,
-                },
-            ),
+            Out::Offer(copy) => put(&mut self.queue, copy),
             Out::Word(seat, word) => self.tell(seat, word),
             // Unless somebody was quicker to retry it than the server to answer.
             Out::Stopped(replays) => self.stopped = self.life.replays == replays,
@@ -281,7 +278,11 @@ fn answers(input: &Input, step: &Step) -> Vec<Out> {
         .collect();
     let granted = step.life.state == State::Running;
     match *input {
-        Input::Offer => outs.push(Out::Offer(step.life.offer)),
+        Input::Offer | Input::OfferFast => outs.push(Out::Offer(Delivery {
+            offer: step.life.offer,
+            epoch: if *input == Input::OfferFast { epoch } else { 0 },
+            redelivered: false,
+        })),
         Input::Cancel => outs.push(Out::Stopped(step.life.replays)),
         Input::Note(Note::Outcome { from, epoch, .. }) => {
             outs.push(Out::Word(from, Word::Recorded { epoch }));

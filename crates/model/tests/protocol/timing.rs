@@ -95,19 +95,25 @@ impl World {
     /// No copy of the current offer can be claimed any more.
     pub(crate) fn offer_is_gone(&self) -> bool {
         let offer = self.life.offer;
+        // Of a fast offer a run lives, or the word of one is on its way.
+        let fast = self.life.is_fast().then_some(self.life.epoch);
         let buffered = self.agents.iter().any(|agent| {
             let has = match &agent.slot {
                 Slot::Unseen(delivery) | Slot::Asked(_, delivery) => delivery.offer == offer,
-                Slot::Free | Slot::Runs(_) => false,
+                Slot::Runs(held) => fast == Some(held.epoch),
+                Slot::Free => false,
             };
             has && agent.line == Line::Up
         });
         let travels = self.notes().any(|note| match note {
-            Note::Claim(ask) => ask.offer == offer && !ask.started,
+            Note::Claim(ask) => ask.offer == offer && (!ask.started || fast.is_some()),
             Note::DeadLetter { offer: dead } => *dead == offer,
-            Note::Beat { .. } | Note::Outcome { .. } => false,
+            Note::Outcome { epoch, .. } => fast == Some(*epoch),
+            Note::Beat { .. } => false,
         });
-        let published = self.outs().any(|out| *out == Out::Offer(offer));
+        let published = self
+            .outs()
+            .any(|out| matches!(out, Out::Offer(copy) if copy.offer == offer));
         let unconfirmed = self.servers.iter().any(|server| {
             let input = server.work.as_ref().map(|work| work.input);
             matches!(input, Some(Input::Unconfirmed(_) | Input::Full(_)))
@@ -136,7 +142,9 @@ impl World {
         let travels = self
             .notes()
             .any(|note| matches!(note, Note::Beat { run: r, .. } if *r == run));
-        if travels || self.is_told(from, |word| ends(word, epoch)) {
+        // While the fast offer of this run is out, nothing of it is stored that a heartbeat could renew.
+        let unheld = self.life.is_fast() && self.life.epoch == epoch;
+        if travels || unheld || self.is_told(from, |word| ends(word, epoch)) {
             return false;
         }
         let now = self.life.lease_seq;

@@ -85,7 +85,16 @@ pub(crate) enum Word {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Delivery {
     pub(crate) offer: u64,
+    /// Under which it starts at once, in a fast lane; else 0.
+    pub(crate) epoch: u64,
     pub(crate) redelivered: bool,
+}
+
+impl Delivery {
+    /// Starts without being claimed.
+    pub(crate) fn is_fast(&self) -> bool {
+        self.epoch > 0 && !self.redelivered
+    }
 }
 
 /// A run that an agent has started.
@@ -96,11 +105,18 @@ pub(crate) struct Held {
     pub(crate) delivery: Delivery,
     /// The delivery is not acknowledged yet.
     pub(crate) tag: bool,
-    /// It claims as `started`: the connection it began on is gone.
+    /// It claims as `started`: the connection it began on is gone, or, in a fast lane, it takes long.
     pub(crate) back: bool,
     /// Its last claim is not answered yet.
     pub(crate) asks: bool,
     pub(crate) end: Option<End>,
+}
+
+impl Held {
+    /// The servers know of it, or will: its lease is granted, or its outcome is confirmed.
+    pub(crate) fn is_known(&self) -> bool {
+        (self.back && !self.asks) || self.end.is_some()
+    }
 }
 
 /// The one slot of an agent.
@@ -156,6 +172,7 @@ pub(crate) enum Input {
     /// A claim that finds no slot, by the server's count.
     Full(Ask),
     Offer,
+    OfferFast,
     Overdue(u64),
     Unconfirmed(u64),
     Assign(Seat, Run),
@@ -171,7 +188,7 @@ pub(crate) enum Input {
 /// What a server sends after a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Out {
-    Offer(u64),
+    Offer(Delivery),
     Word(Seat, Word),
     /// The answer to whoever cancelled, and how often the task was retried by then.
     Stopped(u32),

@@ -66,6 +66,28 @@ pub async fn offers_that_nobody_took_are_found<H: Harness>(h: H) {
     assert_eq!(found(99, 10).await, [tasks[2].id, tasks[0].id]);
 }
 
+/// Of that lane, however they start; and what was read of one is what was written.
+pub async fn the_offers_of_a_lane_are_counted_and_say_how_they_start<H: Harness>(h: H) {
+    let store = h.open().await;
+    let (one, two, mut other) = (task(), task(), task());
+    other.spec.lane = "other".parse().expect("a lane");
+    submit(&*store, &[one.clone(), two.clone(), other.clone(), task()]).await;
+    let out = async || {
+        let lane = one.spec.lane.clone();
+        store.offers_out(lane).await.expect("a count")
+    };
+    assert_eq!(out().await, 0);
+    happen(&*store, one.id, &Event::Offer, 1, None).await;
+    let fast = happen(&*store, two.id, &Event::OfferFast, 1, None).await;
+    happen(&*store, other.id, &Event::OfferFast, 1, None).await;
+    assert_eq!(out().await, 2);
+    assert!(fast.life.is_fast());
+    happen(&*store, one.id, &Event::Unoffer { offer: 1 }, 2, None).await;
+    assert!(!read(&*store, one.id).await.life.is_fast());
+    happen(&*store, two.id, &Event::Cancel, 2, None).await;
+    assert_eq!(out().await, 0);
+}
+
 /// Every lease, with the numbers that a sweep compares; a renewal needs no history.
 pub async fn what_runs_is_held<H: Harness>(h: H) {
     let store = h.open().await;

@@ -1,12 +1,11 @@
 //! Checks the values as a whole, and makes the plain [`Config`] of them.
 
 use super::layers::Settings;
-use super::{
-    Broker, Config, Dead, Identity, KindConfig, LaneConfig, Rabbit, Server, Start, Store, Tls,
-};
+use super::{Broker, Config, Dead, Identity, KindConfig, Rabbit, Server, Store, Tls};
 use look::{Look, below};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use warrener_engine::LaneOptions;
 use warrener_model::Mistake;
 use warrener_model::name::{Kind, Lane};
 
@@ -147,14 +146,16 @@ impl Look<'_> {
         }
     }
 
-    fn lanes(&mut self) -> BTreeMap<Lane, LaneConfig> {
+    fn lanes(&mut self) -> BTreeMap<Lane, LaneOptions> {
         let mut lanes = BTreeMap::new();
         for name in self.names(&["lane"]) {
             let path = ["lane", &name, "start"];
-            let fast = self.word(&path).as_deref() == Some("fast");
-            let start = if fast { Start::Fast } else { Start::Claim };
+            let LaneOptions { start, window } = LaneOptions::default();
+            let start = self.parsed(&path).unwrap_or(start);
+            let number = self.number(&["lane", &name, "window"]);
+            let window = number.map_or(window, |number| number as usize);
             if let Some(lane) = self.take(&path, Lane::new(&name)) {
-                lanes.insert(lane, LaneConfig { start });
+                lanes.insert(lane, LaneOptions { start, window });
             }
         }
         lanes

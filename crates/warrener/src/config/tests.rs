@@ -3,6 +3,7 @@
 use super::layers::Flag;
 use super::*;
 use crate::error::CliError;
+use warrener_model::life::Start;
 
 const SAMPLE: &str = r#"
 namespace = "agent"                  # prefix of every queue and exchange; one store per namespace and vhost
@@ -16,6 +17,7 @@ listen = "127.0.0.1:7766"            # elsewhere only with TLS and a token, or -
 
 [lane.bulk]
 start = "fast"                       # default "claim": see section 5
+window = 200
 [kind.review]
 input_schema = "review.schema.json"  # JSON Schema, checked at submit
 [retry.network]
@@ -76,7 +78,8 @@ fn origin(settings: &Settings, path: &[&str]) -> String {
 fn the_sample_file_of_the_documentation_is_read_whole() {
     let (settings, config) = load(SAMPLE, &[], vec![]).unwrap();
     assert_eq!(config.broker, Broker::Embedded);
-    assert_eq!(config.lanes[&Lane::new("bulk").unwrap()].start, Start::Fast);
+    let bulk = config.lanes[&Lane::new("bulk").unwrap()];
+    assert_eq!((bulk.start, bulk.window), (Start::Fast, 200));
     let review = &config.kinds[&Kind::new("review").unwrap()];
     assert_eq!(
         review.input_schema.as_deref(),
@@ -226,6 +229,11 @@ fn values_are_checked_where_they_stand() {
             ":2:9: a lease must be at least two heartbeats long",
         ),
         ("[timers]\nsweep = \"1m\"", "must be at most 10s"),
+        (
+            "[timers]\nhandoff = \"2m\"",
+            ":2:11: fast_overdue must be longer than handoff",
+        ),
+        ("[lane.a]\nwindow = 0", "window 0 is not 1 to 100000"),
         ("[lane.dead]\nstart = \"fast\"", "lane \"dead\" is reserved"),
         (
             "[lane.a]\nstart = \"fats\"",

@@ -40,6 +40,9 @@ fn offer(grant: Option<Granted>) -> Offer {
         progress: None,
         error: None,
         usage: None,
+        attempt: None,
+        epoch: None,
+        task_token: None,
         grant,
     }
 }
@@ -254,4 +257,44 @@ fn t4_so_many_revokes_are_remembered_and_no_more() {
     }
     assert_eq!(book.taken_back.len(), super::TAKEN_BACK);
     assert_eq!(book.taken_back.back(), Some(&(grant().task_id, 4_999)));
+}
+
+/// A fast offer: the message says under what it starts.
+fn fast() -> Offer {
+    Offer {
+        attempt: Some(3),
+        epoch: Some(7),
+        ..offer(None)
+    }
+}
+
+#[test]
+fn a_fast_offer_starts_at_once_under_what_its_message_says() {
+    let (mut book, now) = (Book::default(), Instant::now());
+    let order = book.delivered(claim(), fast(), false, now, CLOCK);
+    assert_eq!(order, Some(Order::Start { claim: claim() }));
+    let held = &book.held()[0];
+    assert_eq!((held.attempt, held.epoch), (3, 7));
+    assert_eq!(book.run_of(held.task_id, 1), Some(claim()));
+}
+
+#[test]
+fn a_fast_run_is_acknowledged_once_a_server_has_granted_it() {
+    let (mut book, now) = (Book::default(), Instant::now());
+    book.delivered(claim(), fast(), false, now, CLOCK);
+    let later = now + CLOCK.repeat;
+    // It waits for a slot: nobody is told, and nothing is acknowledged.
+    assert_eq!(book.hand_over(claim(), later), None);
+    book.began(claim());
+    assert_eq!(book.hand_over(claim(), later), Some(ask(true)));
+    assert_eq!(book.hand_over(claim(), later), None, "asked already");
+    assert_eq!(book.due(later, CLOCK), [ask(true)]);
+    let granted = Granted {
+        attempt: 3,
+        epoch: 7,
+        ..grant()
+    };
+    assert_eq!(book.granted(granted, later, CLOCK), None);
+    let ack = Order::Ack { claim: claim() };
+    assert_eq!(book.hand_over(claim(), later), Some(ack));
 }

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use warrener_backend::{Address, Inbox, Outgoing};
+use warrener_backend::{Address, Inbox, Outgoing, Receipt};
 use warrener_model::id::MessageId;
 use warrener_model::message::{Claim, Failure, Outcome, Status};
 use warrener_model::{ClaimId, Class, Timestamp, limits};
@@ -29,6 +29,7 @@ impl Session {
             Order::Start { claim } if self.leaving.is_some() => self.give_back(claim, "drain"),
             Order::Start { claim } => self.start(claim),
             Order::Report { claim } => self.report(claim),
+            Order::Ack { claim } => self.ack(claim),
             Order::Drop { claim } => {
                 self.ack(claim);
                 self.outcomes.remove(&claim);
@@ -90,6 +91,8 @@ impl Session {
                     return;
                 }
             };
+            // The session is gone only when the agent is.
+            let _ = ended.send(Inner::Began(claim));
             let started = crate::clock::wall();
             let end = AssertUnwindSafe(executor.execute(run, signals.clone(), stop)).catch_unwind();
             let end = end
@@ -174,6 +177,16 @@ impl Session {
             && let Some(claim) = outcome
         {
             self.book.not_sent(claim, Instant::now(), self.clock);
+        }
+    }
+
+    /// What became of an outcome that was published.
+    pub(super) fn sent(&mut self, claim: ClaimId, receipt: &Receipt) {
+        if *receipt != Receipt::Confirmed {
+            self.book.not_sent(claim, Instant::now(), self.clock);
+        } else if self.book.get(claim).is_some_and(|run| !run.known) {
+            // The next delivery comes when this one is settled: in a fast lane that is what its speed is made of.
+            self.ack(claim);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Incoming, Session};
 use crate::agent::Stopped;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 use tokio::time::Instant;
 use warrener_backend::broker::Subscribe;
@@ -125,13 +126,23 @@ impl Session {
             .set(|pulse| pulse.every = pulse.every.min(Duration::from_millis(50)));
     }
 
-    /// A task: with its grant, or to be claimed.
-    pub(super) fn offered(&mut self, offer: Offer, delivery: Option<Delivery>) {
+    /// A task: with its grant, to be started at once, or to be claimed.
+    pub(super) fn offered(&mut self, mut offer: Offer, delivery: Option<Delivery>) {
         let claim = match &offer.grant {
             Some(grant) => grant.claim,
             None => ClaimId::new(crate::clock::wall(), crate::core::random()),
         };
         let redelivered = delivery.as_ref().is_some_and(|d| d.redelivered);
+        if offer.epoch.is_some() {
+            if let Some(run) = self.book.run_of(offer.task_id, offer.offer) {
+                return self.again(run, delivery);
+            }
+            // Another agent may have started it; or the server shall say whether this one may.
+            let stays = self.draining && self.leaving.is_none();
+            if redelivered || stays {
+                (offer.attempt, offer.epoch, offer.task_token) = (None, None, None);
+            }
+        }
         if let Some(delivery) = delivery {
             self.deliveries.insert(claim, (delivery, Instant::now()));
         }
@@ -139,5 +150,16 @@ impl Session {
             .book
             .delivered(claim, offer, redelivered, Instant::now(), self.clock);
         order.into_iter().for_each(|order| self.obey(order));
+    }
+
+    /// A second copy of a fast offer that runs here: it stands behind that run, unless the first one still does.
+    fn again(&mut self, run: ClaimId, delivery: Option<Delivery>) {
+        let Some(delivery) = delivery else { return };
+        match self.deliveries.entry(run) {
+            Entry::Occupied(_) => delivery.ack(),
+            Entry::Vacant(behind) => {
+                behind.insert((delivery, Instant::now()));
+            }
+        }
     }
 }

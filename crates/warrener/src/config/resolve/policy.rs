@@ -111,6 +111,7 @@ impl Look<'_> {
             grace: span("grace")?,
             outcome_again: span("outcome_again")?,
             offer_overdue: span("offer_overdue")?,
+            fast_overdue: span("fast_overdue")?,
             handoff: span("handoff")?,
             heartbeat: span("heartbeat")?,
             lease: span("lease")?,
@@ -131,6 +132,12 @@ impl Look<'_> {
             let blamed = self.set_one(["lease", "heartbeat"]);
             let message =
                 "a lease must be at least two heartbeats long, or living agents lose their work";
+            self.wrong(&["timers", blamed], message);
+        }
+        if timers.fast_overdue <= timers.handoff {
+            let blamed = self.set_one(["fast_overdue", "handoff"]);
+            let message =
+                "fast_overdue must be longer than handoff, or what agents run is offered again";
             self.wrong(&["timers", blamed], message);
         }
         if timers.sweep > Duration::from_secs(10) {
