@@ -54,11 +54,9 @@ struct Versioned {
 pub fn encode<B: Body>(body: &B) -> Vec<u8> {
     let text = serde_json::to_vec(body).expect("messages have string keys only");
     let mut bytes = Vec::with_capacity(text.len() + 8);
-    bytes.extend_from_slice(if text.len() > 2 {
-        b"{\"v\":1,"
-    } else {
-        b"{\"v\":1"
-    });
+    let comma: &[u8] = if text.len() > 2 { b"," } else { b"" };
+    bytes.extend_from_slice(b"{\"v\":1");
+    bytes.extend_from_slice(comma);
     bytes.extend_from_slice(&text[1..]);
     bytes
 }
