@@ -98,7 +98,12 @@ async fn candidates(core: &Core, lane: &Lane, room: usize) -> Result<Vec<Task>> 
     } else {
         vec![]
     };
-    Ok(core.store.ready(lane.clone(), except, limit).await?)
+    let resting = core.registry.resting();
+    let most = limit + resting.len();
+    let mut tasks = core.store.ready(lane.clone(), except, most).await?;
+    tasks.retain(|task| !resting.contains(&task.id));
+    tasks.truncate(limit);
+    Ok(tasks)
 }
 
 /// Direct brokers: choose, grant, deliver.

@@ -14,6 +14,7 @@ use warrener_model::{AgentId, TaskId, Timestamp};
 
 mod known;
 mod offers;
+mod rests;
 
 use offers::Offers;
 
@@ -93,6 +94,7 @@ impl Registry {
             holds,
             turn: 0,
         };
+        inner.offers.rests.clear();
         inner.agents.insert(id, live);
         agent
     }
@@ -257,6 +259,11 @@ impl Registry {
             let card = &live.agent.card;
             live.agent.presence == Presence::Up && card.role.executes() && card.lanes.contains(lane)
         })
+    }
+
+    /// What of every lane is not offered just now: it came to the wrong agent a moment ago.
+    pub(crate) fn resting(&self) -> HashSet<TaskId> {
+        self.lock().offers.rests.now(Instant::now())
     }
 
     /// How many offers of a lane are out.

@@ -1,7 +1,9 @@
 //! The offers that are out, and whom each is for, as far as that is not every agent of the lane: a queue cannot choose,
 //! so the claim is where it is seen.
 
+use super::rests::Rests;
 use std::collections::HashMap;
+use tokio::time::Instant;
 use warrener_model::agent::Card;
 use warrener_model::name::{Kind, Lane};
 use warrener_model::task::Task;
@@ -17,6 +19,8 @@ pub(super) struct Offers {
     lanes: HashMap<Lane, HashMap<TaskId, Aim>>,
     /// How often others claimed what is meant for one agent.
     turns: HashMap<TaskId, u32>,
+    /// What came to the wrong agent, and waits before it is offered again.
+    pub(super) rests: Rests,
 }
 
 #[derive(Debug)]
@@ -56,6 +60,15 @@ impl Offers {
         card: &Card,
         has_room: impl Fn(&AgentId) -> bool,
     ) -> bool {
+        let another = self.goes_by(task, card, has_room);
+        match another {
+            true => self.rests.refused(task, Instant::now()),
+            false => self.rests.over(task),
+        }
+        another
+    }
+
+    fn goes_by(&mut self, task: TaskId, card: &Card, has_room: impl Fn(&AgentId) -> bool) -> bool {
         let Some(aim) = self.lanes.values().find_map(|lane| lane.get(&task)) else {
             return false;
         };
