@@ -21,6 +21,7 @@ mod away;
 mod clock;
 mod control;
 mod core;
+mod dead;
 mod dispatch;
 mod grace;
 mod passed;

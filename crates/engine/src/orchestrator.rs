@@ -103,6 +103,7 @@ impl Orchestrator {
         scope.spawn("recorder", recorder::run(core.clone(), stop.clone()));
         scope.spawn("presence", presence::run(core.clone(), stop.clone()));
         scope.spawn("signals", signals::run(core.clone(), stop.clone()));
+        scope.spawn("dead", crate::dead::run(core.clone(), stop.clone()));
         let submit = submissions::run(orchestrator.clone(), core.clone(), stop.clone());
         scope.spawn("submissions", submit);
         scope.spawn("timers", timers::run(core.clone(), stop.clone()));

@@ -247,7 +247,7 @@ fn ask(core: &Core, task: &Task, now: Timestamp) -> Option<Outgoing> {
     Some(core.letter(&who, &core.granted(task, lease), now))
 }
 
-fn reason(refused: Refused) -> &'static str {
+pub(crate) fn reason(refused: Refused) -> &'static str {
     match refused {
         Refused::Final => "final",
         Refused::Cancelled => "cancelled",

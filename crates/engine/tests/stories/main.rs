@@ -21,6 +21,7 @@ mod fast;
 mod holes;
 mod lanes;
 mod leases;
+mod letters;
 mod lost;
 mod restart;
 mod retry;
