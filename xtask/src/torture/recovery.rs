@@ -127,14 +127,39 @@ pub(crate) fn of_server(faults: &[Entry], lines: &[Line]) -> Spread {
 }
 
 /// From the end of each fault of the broker to the next start of any task.
-pub(crate) fn of_broker(storms: &[Storm], lines: &[Line]) -> Spread {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OfBroker {
+    /// All of them.
+    pub(crate) all: Spread,
+    /// Those in whose time the server was not broken as well.
+    pub(crate) alone: Spread,
+    /// What was slowest of those, the slowest first.
+    pub(crate) slowest: Vec<(u64, &'static str)>,
+}
+
+pub(crate) fn of_broker(storms: &[Storm], faults: &[Entry], lines: &[Line]) -> OfBroker {
     let starts = lines.iter().filter(|line| line.what == What::Start);
     let starts: Vec<u64> = starts.map(|line| line.at).collect();
     let next = |storm: &Storm| {
-        let start = starts.iter().filter(|at| **at > storm.until).min()?;
-        Some(start - storm.until)
+        let start = *starts.iter().filter(|at| **at > storm.until).min()?;
+        let server = |fault: &Entry| {
+            let meanwhile = storm.at.saturating_sub(OUTAGE_NS)..=start;
+            fault.role == Role::Server && meanwhile.contains(&fault.at)
+        };
+        Some((start - storm.until, storm.what, faults.iter().any(server)))
     };
-    Spread::of(storms.iter().filter_map(next).collect())
+    let all: Vec<_> = storms.iter().filter_map(next).collect();
+    let mut alone: Vec<(u64, &'static str)> = all
+        .iter()
+        .filter(|(_, _, server)| !server)
+        .map(|(span, what, _)| (*span, *what))
+        .collect();
+    alone.sort_unstable_by(|one, other| other.cmp(one));
+    OfBroker {
+        all: Spread::of(all.iter().map(|(span, _, _)| *span).collect()),
+        alone: Spread::of(alone.iter().map(|(span, _)| *span).collect()),
+        slowest: alone.into_iter().take(3).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -210,6 +235,32 @@ mod tests {
         let both = [killed[0].clone(), fault("server", 60, Fault::Killed)];
         let found = of_runs(&rows("lost"), &both, &[], &lines);
         assert_eq!((found.again.count, found.alone.count), (1, 0));
+    }
+
+    #[test]
+    fn work_after_a_storm_is_told_apart_from_that_of_a_broken_server() {
+        let second = 1_000_000_000;
+        let storm = |what, at, until| Storm {
+            what,
+            at: at * second,
+            until: until * second,
+        };
+        let storms = [storm("cut", 10, 11), storm("killed", 30, 32)];
+        let lines = [
+            start(1, 5 * second),
+            start(1, 14 * second),
+            start(2, 33 * second),
+        ];
+        let server = Entry {
+            at: 13 * second,
+            role: Role::Server,
+            name: "server".into(),
+            fault: Fault::Killed,
+        };
+        let found = of_broker(&storms, &[server], &lines);
+        assert_eq!((found.all.count, found.all.max), (2, 3 * second));
+        assert_eq!((found.alone.count, found.alone.max), (1, second));
+        assert_eq!(found.slowest, [(second, "killed")]);
     }
 
     #[test]

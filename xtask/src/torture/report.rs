@@ -142,8 +142,15 @@ fn costs(evidence: &Evidence, diary: &Diary, faults: &[Entry]) -> String {
     let work = recovery::of_server(faults, lines);
     table.row("server starts work again after", spread(&work));
     if !storms.is_empty() {
-        let work = recovery::of_broker(&storms, lines);
-        table.row("work starts again after the broker is whole", spread(&work));
+        let work = recovery::of_broker(&storms, faults, lines);
+        let whole = "work starts again after the broker is whole";
+        table.row(whole, spread(&work.all));
+        table.row("the same, server not broken", spread(&work.alone));
+        let slow = work.slowest.iter();
+        let slow: Vec<String> = slow
+            .map(|(ns, what)| format!("{} ms ({what})", ns / 1_000_000))
+            .collect();
+        table.row("slowest of them", slow.join(", "));
     }
     table.end()
 }
