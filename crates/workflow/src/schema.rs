@@ -101,6 +101,7 @@ pub fn reference() -> String {
         }
         page.push('\n');
     }
+    page.truncate(page.trim_end().len());
     page
 }
 

@@ -40,7 +40,7 @@ fn the_file_of_the_contract_is_read() {
             "design".into(),
             Place {
                 line: 5,
-                column: 45
+                column: 42
             }
         )]
     );
@@ -369,4 +369,14 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_page_says_what_the_tables_say() {
+    let page = include_str!("../../../docs/workflow.md");
+    let reference = schema::reference();
+    assert!(
+        page.contains(&reference),
+        "put this into docs/workflow.md:\n\n{reference}"
+    );
 }
