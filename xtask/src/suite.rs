@@ -25,6 +25,10 @@ pub(crate) const SUITES: &[Suite] = &[
         package: "warrener-sqlite",
     },
     Suite {
+        name: "workflow",
+        package: "warrener-workflow",
+    },
+    Suite {
         name: "engine",
         package: "warrener-engine",
     },

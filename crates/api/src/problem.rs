@@ -46,6 +46,7 @@ pub const CODES: &[Code] = &[
     Code { code: "server_unreachable", status: 0, title: "no server answers", hint: "start one with `warrener up` or `warrener server run`" },
     Code { code: "server_untrusted", status: 0, title: "the server's certificate is not trusted", hint: "check the address; name the certificate of an authority of your own with --ca FILE or WARRENER_CA" },
     Code { code: "config_invalid", status: 0, title: "the configuration has mistakes", hint: "see `warrener config schema`" },
+    Code { code: "workflow_invalid", status: 0, title: "the workflow file has mistakes", hint: "correct what is listed; docs/workflow.md says what each field means" },
     Code { code: "namespace_taken", status: 0, title: "the namespace belongs to another store", hint: "set namespace in warrener.toml or WARRENER_NAMESPACE, or name another vhost in the broker's URL" },
     Code { code: "broker_refused", status: 0, title: "the broker refuses the login", hint: "check user, password and vhost of broker.url, and that this user may configure, write and read in the vhost" },
     Code { code: "broker_unusable", status: 0, title: "the broker's queues are not as they should be", hint: "do what the text says about the queue that it names" },

@@ -8,6 +8,7 @@ pub mod task;
 pub use task::{Priority, Spec, Task, TaskError};
 pub mod life;
 pub use life::{Life, State};
+pub mod decision;
 pub mod failure;
 pub use failure::Class;
 pub mod agent;

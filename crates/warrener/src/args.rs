@@ -1,5 +1,6 @@
 //! The command tree: global flags, and one list of verbs for each noun.
 
+use crate::error::CliError;
 use crate::output::Form;
 use clap::{
     Arg, ArgMatches, Args, Command as Tree, CommandFactory, FromArgMatches, Parser, Subcommand,
@@ -14,6 +15,7 @@ pub(crate) mod lane;
 pub(crate) mod server;
 pub(crate) mod task;
 pub(crate) mod values;
+pub(crate) mod workflow;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,7 +74,7 @@ pub(crate) struct GlobalArgs {
         default_value = "table",
         value_enum
     )]
-    pub(crate) output: Form,
+    output: Asked,
     /// Only these fields, in this order; dots reach inside (error.class)
     #[arg(long, global = true, value_name = "A,B")]
     fields: Option<String>,
@@ -93,7 +95,43 @@ pub(crate) struct GlobalArgs {
     pub(crate) timeout: Option<Duration>,
 }
 
+/// What `--output` takes
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Asked {
+    /// Columns for people
+    Table,
+    /// One JSON object
+    Json,
+    /// One JSON object a line
+    Jsonl,
+    /// A Mermaid flowchart (workflow graph)
+    Mermaid,
+    /// A Graphviz graph (workflow graph)
+    Dot,
+}
+
 impl GlobalArgs {
+    /// The form of the output.
+    ///
+    /// # Errors
+    /// A drawing was asked for, and this command draws nothing.
+    pub(crate) fn form(&self) -> Result<Form, CliError> {
+        match self.output {
+            Asked::Table => Ok(Form::Table),
+            Asked::Json => Ok(Form::Json),
+            Asked::Jsonl => Ok(Form::Jsonl),
+            Asked::Mermaid | Asked::Dot => {
+                let detail = "mermaid and dot are forms of `warrener workflow graph` only";
+                Err(CliError::new("usage", detail).hint("use -o table, json or jsonl"))
+            }
+        }
+    }
+
+    /// The form of a drawing.
+    pub(crate) fn drawing(&self) -> Asked {
+        self.output
+    }
+
     /// The fields that were asked for.
     pub(crate) fn fields(&self) -> Option<Vec<String>> {
         let fields = self.fields.as_ref()?.split(',').map(str::trim);
@@ -121,6 +159,9 @@ pub(crate) enum Command {
     /// Look at agents, drain, resume and stop them
     #[command(subcommand, visible_alias = "agents")]
     Agent(agent::Verb),
+    /// Check and draw workflow files
+    #[command(subcommand, visible_alias = "workflows")]
+    Workflow(workflow::Verb),
     Demo(server::Demo),
     Up(server::Up),
     /// Run a server
@@ -281,7 +322,7 @@ mod tests {
             "warrener task list --timeout=5s -ojson --server http://a:1",
         ] {
             let globals = cli(line).globals;
-            assert_eq!(globals.output, Form::Json, "{line}");
+            assert_eq!(globals.form().unwrap(), Form::Json, "{line}");
             assert_eq!(globals.server.as_deref(), Some("http://a:1"), "{line}");
             assert_eq!(globals.timeout, Some(Duration::from_secs(5)), "{line}");
         }

@@ -18,16 +18,18 @@ mod server;
 mod spec;
 mod task;
 mod up;
+mod workflow;
 
 /// Runs a command.
 ///
 /// # Errors
 /// What it says.
 pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliError> {
-    // These two need no configuration, so a broken one does not stop them.
+    // These need no configuration, so a broken one does not stop them.
     match command {
         Command::Completions { shell } => return completions::run(shell, args),
         Command::Config(ConfigVerb::Schema) => return config::schema::run(args),
+        Command::Workflow(verb) => return workflow::run(&verb, args),
         Command::DemoStep => return Ok(ExitCode::from(crate::demo::step())),
         Command::Guard { instance, folder } => {
             let guarded = crate::agent_run::be_guard(&instance, &folder);
@@ -60,6 +62,7 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
         }
         Command::Config(ConfigVerb::Schema)
         | Command::Completions { .. }
+        | Command::Workflow(_)
         | Command::Guard { .. }
         | Command::DemoStep => unreachable!("handled above"),
     }

@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     NotAllowed = 4,
     /// The state, a version or a key stands in the way.
     Conflict = 5,
+    /// A check found something.
+    Findings = 6,
     /// No server, or a server without its store or broker.
     Unreachable = 7,
     /// The task failed.
@@ -54,6 +56,7 @@ impl Exit {
             "server_unreachable" | "server_untrusted" | "unavailable" | "draining" => {
                 Exit::Unreachable
             }
+            "workflow_invalid" => Exit::Findings,
             "wait_timeout" => Exit::Timeout,
             "interrupted" => Exit::Interrupted,
             _ => Exit::Failed,

@@ -61,7 +61,7 @@ impl Globals {
         }
         let (settings, config) = Sources::of_process(all, args.config.as_deref())?.load()?;
         Ok(Globals {
-            output: Output::new(args.output, args.fields(), args.quiet, args.no_color),
+            output: Output::new(args.form()?, args.fields(), args.quiet, args.no_color),
             config,
             settings,
             yes: args.yes,

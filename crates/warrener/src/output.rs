@@ -14,7 +14,7 @@ mod table;
 pub(crate) use raw::pick;
 
 /// The form of the output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Form {
     /// Columns for people; not a contract.
     #[default]

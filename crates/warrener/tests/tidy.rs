@@ -17,13 +17,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("sqlite", &["model", "backend"]),
     ("link", &["model", "backend", "api"]),
     ("rabbitmq", &["model", "backend"]),
+    ("workflow", &["model"]),
     ("engine", &["model", "backend"]),
     ("api", &["model"]),
     ("server", &["model", "backend", "engine", "api"]),
     (
         "warrener",
         &[
-            "model", "backend", "sqlite", "link", "rabbitmq", "engine", "api", "server",
+            "model", "workflow", "backend", "sqlite", "link", "rabbitmq", "engine", "api", "server",
         ],
     ),
     ("testkit", &["model", "backend"]),

@@ -62,3 +62,4 @@ mod stopping;
 mod tls;
 mod up;
 mod waiting;
+mod workflows;

@@ -7,7 +7,7 @@ use crate::output::{Output, serialised};
 use std::process::ExitCode;
 
 pub(crate) fn run(args: &GlobalArgs) -> Result<ExitCode, CliError> {
-    let output = Output::new(args.output, None, args.quiet, args.no_color);
+    let output = Output::new(args.form()?, None, args.quiet, args.no_color);
     output.json(&serialised(&schema())?)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,0 +1,25 @@
+//! Workflow files (contracts.md section 6): read with every mistake and its place, checked as a graph, drawn.
+//!
+//! ```text
+//! text ── node ──▶ tree with places ── read ──▶ Workflow ── check ──▶ sound Workflow ── draw ──▶ mermaid, dot, json
+//!                          └──── mistakes, all of them, each with line and column ────┘
+//! ```
+//!
+//! Nothing here runs anything. What the fields mean is said once, in the tables of [`fields`]: the reader, the published
+//! schema and the reference page follow them.
+
+pub mod fields;
+mod mistake;
+pub use mistake::{Mistake, Place};
+mod node;
+mod reader;
+pub mod template;
+pub use template::Template;
+mod workflow;
+pub use workflow::{Aggregate, Gather, Input, InputType, OnFailure, Session, Step, What, Workflow};
+mod check;
+pub mod draw;
+mod graph;
+mod read;
+pub use read::read;
+pub mod schema;
