@@ -131,6 +131,21 @@ impl RabbitBroker {
             .unwrap_or_else(ended)
     }
 
+    /// Waits until a later claim, on a new connection, finds the namespace to be another store's. Never comes back otherwise.
+    pub async fn lost_ownership(&self) -> Error {
+        let mut publishing = self.shared.publishing.clone();
+        let mut consuming = self.shared.consuming.clone();
+        let error = tokio::select! {
+            line = publishing.wait_for(Line::is_taken) => line.ok().and_then(|line| line.up().err()),
+            line = consuming.wait_for(Line::is_taken) => line.ok().and_then(|line| line.up().err()),
+        };
+        match error {
+            Some(error) => error,
+            // It was closed.
+            None => std::future::pending().await,
+        }
+    }
+
     /// Product and version, such as `RabbitMQ 3.10.8`, from the handshake.
     ///
     /// # Errors

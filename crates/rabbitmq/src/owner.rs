@@ -10,6 +10,9 @@
 //!    one last. So the queue keeps one name, never loses it to a crash in between (what was not acknowledged is back at
 //!    its place), and no copy is delivered often enough to become a dead letter.
 //!
+//! A refused copy is tried again on a channel of its own: one that was nacked while the queue's leader changed may hear
+//! nothing but nacks for ever. And the whole has a deadline, after which the queue is free for the next that asks.
+//!
 //! The name survives restarts of the broker, as any durable queue does. A running server claims again on each new
 //! connection. If a person purges or deletes the queue, the next server that asks owns the namespace.
 
@@ -53,9 +56,14 @@ pub(crate) async fn claim(settings: &Arc<Settings>, target: &Target, store: Stor
         target,
         store,
     };
-    let done = claim.run(&connection).await;
+    let done = timeout(settings.claim_deadline(), claim.run(&connection)).await;
     connection.close().await;
-    done
+    done.unwrap_or_else(|_| {
+        Err(Error::unavailable(
+            BROKER,
+            format!("{} does not settle on a name", claim.names.owner()),
+        ))
+    })
 }
 
 struct Claim<'a> {
@@ -70,10 +78,10 @@ impl Claim<'_> {
         let queue = self.names.owner();
         let wrong = |fault| error(&queue, fault);
         crate::sessions::declare(connection, &[topology::owner(&self.names)]).await?;
-        let writing = connection.channel().await.map_err(wrong)?;
-        writing.confirm().await.map_err(wrong)?;
-        // Refused is as good as taken: then there is a name already.
+        // Refused is as good as taken: then there is a name already, or the next try to write says what is wrong.
+        let writing = self.writer(connection).await?;
         self.write(&writing, Some(self.store), VERSION).await?;
+        writing.close().await;
         let reading = connection.channel().await.map_err(wrong)?;
         let mut names = reading
             .consume(&queue, CREDIT, false)
@@ -81,7 +89,7 @@ impl Claim<'_> {
             .map_err(wrong)?;
         let first = self.next(&mut names).await?;
         let owner = read(&first);
-        self.tidy(&writing, &reading, &mut names, first, &owner)
+        self.tidy(connection, &reading, &mut names, first, &owner)
             .await?;
         // What is left is back at its place when this channel is closed.
         drop(names);
@@ -109,10 +117,17 @@ impl Claim<'_> {
         }
     }
 
+    async fn writer(&self, connection: &Connection) -> Result<Channel> {
+        let wrong = |fault| error(&self.names.owner(), fault);
+        let channel = connection.channel().await.map_err(wrong)?;
+        channel.confirm().await.map_err(wrong)?;
+        Ok(channel)
+    }
+
     /// Leaves the owner's name alone in the queue.
     async fn tidy(
         &self,
-        writing: &Channel,
+        connection: &Connection,
         reading: &Channel,
         names: &mut Consumer,
         first: Delivered,
@@ -120,7 +135,10 @@ impl Claim<'_> {
     ) -> Result<()> {
         let topology = owner.topology.max(VERSION);
         let copy = loop {
-            if let Some(copy) = self.write(writing, owner.store, topology).await? {
+            let writing = self.writer(connection).await?;
+            let copy = self.write(&writing, owner.store, topology).await?;
+            writing.close().await;
+            if let Some(copy) = copy {
                 break copy;
             }
             sleep(PAUSE).await;

@@ -50,8 +50,14 @@ impl Ground {
         parts
     }
 
-    pub(crate) fn claimed(&self) -> Option<StoreId> {
-        *self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Nothing stands on a new connection of a server before the namespace is its store's still: while it was away a
+    /// person may have given it to another one.
+    async fn claim_again(&self) -> Result<()> {
+        let claimed = *self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+        match claimed {
+            Some(store) => owner::claim(&self.settings, &self.target, store).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -68,6 +74,7 @@ impl Session for Publish {
     type Ground = Arc<Ground>;
 
     async fn build(connection: Arc<Connection>, ground: &Arc<Ground>) -> Result<Self> {
+        ground.claim_again().await?;
         let known = Arc::new(Known::default());
         let publisher = Publisher::start(
             connection.clone(),
@@ -146,10 +153,8 @@ impl Session for Consume {
     type Ground = Arc<Ground>;
 
     async fn build(connection: Arc<Connection>, ground: &Arc<Ground>) -> Result<Self> {
+        ground.claim_again().await?;
         if ground.settings.is_server() {
-            if let Some(store) = ground.claimed() {
-                owner::claim(&ground.settings, &ground.target, store).await?;
-            }
             declare(&connection, &ground.parts()).await?;
         }
         Ok(Consume { connection })

@@ -112,6 +112,16 @@ impl Settings {
     pub(crate) fn is_server(&self) -> bool {
         self.role == Role::Server
     }
+
+    /// How long a claim of the namespace may take: others may be at it, and its queue may be choosing a leader.
+    pub(crate) fn claim_deadline(&self) -> Duration {
+        self.answer_deadline.max(self.confirm_deadline) * 3
+    }
+
+    /// How long what stands on a connection may take to be built: a claim, and as long for the topology.
+    pub(crate) fn build_deadline(&self) -> Duration {
+        self.claim_deadline() * 2
+    }
 }
 
 impl fmt::Debug for Settings {

@@ -11,7 +11,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 use warrener_backend::error::{Error, Result};
@@ -35,10 +35,9 @@ pub(crate) trait Session: Send + Sync + Sized + 'static {
 pub(crate) enum Line<S> {
     /// There is none; another is tried.
     Away(String),
-    /// There is none, for this end may not: another is tried, since a person may change that.
-    Refused(String),
-    /// The broker is not as it should be: another is tried, since a person may change that.
-    Wrong(String),
+    /// There is none, and waiting alone is no cure: this end may not, the queues are not as they should be, or the
+    /// namespace is another store's. Another one is tried all the same, since a person may change that.
+    Barred(Error),
     /// There is one.
     Up(Arc<S>),
 }
@@ -47,8 +46,7 @@ impl<S> Clone for Line<S> {
     fn clone(&self) -> Self {
         match self {
             Line::Away(why) => Line::Away(why.clone()),
-            Line::Refused(why) => Line::Refused(why.clone()),
-            Line::Wrong(why) => Line::Wrong(why.clone()),
+            Line::Barred(why) => Line::Barred(why.clone()),
             Line::Up(session) => Line::Up(session.clone()),
         }
     }
@@ -58,24 +56,27 @@ impl<S> fmt::Debug for Line<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Line::Away(why) => write!(f, "away: {why}"),
-            Line::Refused(why) => write!(f, "refused: {why}"),
-            Line::Wrong(why) => write!(f, "wrong: {why}"),
+            Line::Barred(why) => write!(f, "barred: {why}"),
             Line::Up(_) => f.write_str("up"),
         }
     }
 }
 
 impl<S> Line<S> {
+    /// The namespace is another store's.
+    pub(crate) fn is_taken(&self) -> bool {
+        matches!(self, Line::Barred(Error::Taken { .. }))
+    }
+
     /// What stands on it.
     ///
     /// # Errors
-    /// `Unavailable`, `NotAllowed`, `Invalid`: why there is nothing.
+    /// `Unavailable`, `NotAllowed`, `Invalid`, `Taken`: why there is nothing.
     pub(crate) fn up(&self) -> Result<Arc<S>> {
         match self {
             Line::Up(session) => Ok(session.clone()),
             Line::Away(why) => Err(Error::unavailable(BROKER, why)),
-            Line::Refused(why) => Err(Error::NotAllowed(why.clone())),
-            Line::Wrong(why) => Err(Error::Invalid(why.clone())),
+            Line::Barred(why) => Err(why.clone()),
         }
     }
 }
@@ -118,8 +119,10 @@ impl<S: Session> Supervisor<S> {
                 Err(error) => {
                     debug!(broker = %self.target, purpose = self.purpose, %error, "no connection");
                     self.line.send_replace(match error {
-                        Error::NotAllowed(why) => Line::Refused(why),
-                        Error::Invalid(why) => Line::Wrong(why),
+                        barred @ (Error::NotAllowed(_)
+                        | Error::Invalid(_)
+                        | Error::Taken { .. }) => Line::Barred(barred),
+                        Error::Unavailable { what, reason } if what == BROKER => Line::Away(reason),
                         other => Line::Away(other.to_string()),
                     });
                 }
@@ -146,7 +149,10 @@ impl<S: Session> Supervisor<S> {
                 Error::unavailable(self.target.to_string(), fault)
             }
         })?);
-        match S::build(connection.clone(), &self.ground).await {
+        let building = S::build(connection.clone(), &self.ground);
+        let late = || Error::unavailable(BROKER, "it does not answer in time");
+        let built = timeout(settings.build_deadline(), building).await;
+        match built.unwrap_or_else(|_| Err(late())) {
             Ok(session) => Ok((connection, session)),
             Err(error) => {
                 connection.close().await;

@@ -2,10 +2,11 @@
 
 mod stage;
 
-use stage::{blocking, quick, ready};
+use stage::{HANG, blocking, quick, ready};
 use std::sync::Arc;
 use std::time::Duration;
 use warrener_backend::broker::{Broker, Health, Receipt};
+use warrener_model::id::StoreId;
 use warrener_rabbitmq::{Limits, Role, Settings};
 use warrener_testkit::broker::talk::{eventually, next, note, number, offers, publish, read, to};
 use warrener_testkit::rabbit::{Cluster, Options};
@@ -66,6 +67,44 @@ async fn what_was_confirmed_outlives_a_leader_and_a_minority_is_told_apart() {
         // A connection that goes with the node makes a receipt unknown as well; only a queue that is silent is down.
         publish(&server, &one, note(999)).await == Receipt::Unknown
             && matches!(server.health().await, Health::Down(_))
+    })
+    .await;
+    blocking(move || drop(cluster)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_in_an_election_ends_and_the_next_one_is_heard() {
+    let cluster = Arc::new(blocking(|| Cluster::start(3, &Options::default())).await);
+    let store = StoreId::from_bytes([1; 16]);
+    let first = ready(roomy(&cluster.nodes()[0].url())).await;
+    first.claim_ownership(store).await.expect("it is free");
+    let asked = cluster.clone();
+    let leader = blocking(move || asked.leader("/", "agent.owner")).await;
+    let other = (0..3).find(|n| *n != leader).expect("three of them");
+    let settings = Settings {
+        answer_deadline: Duration::from_secs(2),
+        confirm_deadline: Duration::from_secs(2),
+        ..roomy(&cluster.nodes()[other].url())
+    };
+    let server = ready(settings).await;
+    let dying = cluster.clone();
+    let killing = tokio::task::spawn_blocking(move || dying.nodes()[leader].kill());
+    // Into the election, at several of its moments. A claim may fail; it ends.
+    let claims = (0..10u64).map(|n| {
+        let server = server.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(n * 150)).await;
+            let claim = server.claim_ownership(store);
+            tokio::time::timeout(HANG, claim).await.expect("it ends")
+        })
+    });
+    let claims: Vec<_> = claims.collect();
+    for claim in claims {
+        let _ = claim.await.expect("no panic");
+    }
+    killing.await.expect("it is dead");
+    eventually("a claim", || async {
+        server.claim_ownership(store).await.is_ok()
     })
     .await;
     blocking(move || drop(cluster)).await;

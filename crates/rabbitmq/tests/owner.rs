@@ -8,7 +8,7 @@ use warrener_backend::error::Error;
 use warrener_model::Timestamp;
 use warrener_model::id::StoreId;
 use warrener_rabbitmq::{RabbitBroker, Role};
-use warrener_testkit::broker::talk::{eventually, who};
+use warrener_testkit::broker::talk::{eventually, note, offers, to, who};
 use warrener_testkit::rabbit::{Node, Options};
 
 fn store(n: u8) -> StoreId {
@@ -111,6 +111,14 @@ async fn who_deletes_the_queue_gives_the_namespace_to_the_next() {
             warrener_backend::broker::Broker::health(&first).await
         );
         health.contains(&store(2).to_string())
+    })
+    .await;
+    let lost = first.lost_ownership().await;
+    assert!(matches!(lost, Error::Taken { .. }), "{lost:?}");
+    eventually("no publish", || async {
+        let note = vec![to(&offers("one"), note(1))];
+        let refused = warrener_backend::broker::Broker::publish(&first, note).await;
+        matches!(refused, Err(Error::Taken { .. }))
     })
     .await;
 }

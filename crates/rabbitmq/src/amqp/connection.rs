@@ -48,6 +48,10 @@ impl Connection {
         let inner = connected?;
         let (tell, life) = watch::channel(Life::Up);
         let mut events = Box::pin(inner.events_listener());
+        // What happened before somebody listened is told to nobody.
+        if !inner.status().connected() {
+            return Err(Fault::local("the connection ended at once"));
+        }
         tokio::spawn(async move {
             while let Some(event) = events.next().await {
                 match event {

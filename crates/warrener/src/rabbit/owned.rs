@@ -18,8 +18,9 @@ use warrener_rabbitmq::{RabbitBroker, Role};
 
 /// A broker that has not answered within this is away, and the server starts without it.
 const START: Duration = Duration::from_secs(3);
-/// Between two tries to claim.
+/// Between the first two tries to claim; each later wait is twice as long, up to [`PAUSE_MAX`].
 const PAUSE: Duration = Duration::from_millis(250);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// Whose the namespace is.
 #[derive(Clone, Debug)]
@@ -125,25 +126,32 @@ fn unusable(error: Error) -> Problem {
     }
 }
 
-/// Asks until somebody's name is in the namespace, or nobody wants to know any more.
+/// Asks until somebody's name is in the namespace, or nobody wants to know any more. Once it is ours it asks again with
+/// each new connection, by itself; what is left is to hear of a loss.
 async fn keep_claiming(rabbit: RabbitBroker, store: StoreId, say: watch::Sender<Claim>) {
-    while !say.is_closed() {
-        match rabbit.claim_ownership(store).await {
+    let mut pause = PAUSE;
+    let lost = loop {
+        let error = match rabbit.claim_ownership(store).await {
             Ok(()) => {
                 say.send_replace(Claim::Ours);
-                return;
-            }
-            Err(error) => {
-                let problem = hopeless(&error);
-                if let (Error::Taken { .. }, Some(problem)) = (&error, &problem) {
-                    say.send_replace(Claim::Theirs(problem.clone()));
-                    return;
+                tokio::select! {
+                    lost = rabbit.lost_ownership() => break lost,
+                    () = say.closed() => return,
                 }
-                tracing::debug!(%error, "namespace not claimed yet");
-                say.send_replace(Claim::Open(error.to_string(), problem));
             }
+            Err(error @ Error::Taken { .. }) => break error,
+            Err(error) => error,
+        };
+        tracing::debug!(%error, "namespace not claimed yet");
+        say.send_replace(Claim::Open(error.to_string(), hopeless(&error)));
+        tokio::select! {
+            () = sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)) => {}
+            () = say.closed() => return,
         }
-        sleep(PAUSE).await;
+        pause = (pause * 2).min(PAUSE_MAX);
+    };
+    if let Some(problem) = hopeless(&lost) {
+        say.send_replace(Claim::Theirs(problem));
     }
 }
 
