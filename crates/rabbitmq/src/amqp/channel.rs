@@ -22,6 +22,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 use warrener_model::id::MessageId;
 
+mod trial;
+
 /// How a queue is to live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {

@@ -43,6 +43,11 @@ impl Fault {
         matches!(self.code, Some(403 | 530))
     }
 
+    /// This end does not believe the broker's certificate, or the other way round.
+    pub(crate) fn is_untrusted(&self) -> bool {
+        self.code.is_none() && self.text.contains("certificate")
+    }
+
     /// It exists in another shape.
     pub(crate) fn is_mismatch(&self) -> bool {
         self.code == Some(406)

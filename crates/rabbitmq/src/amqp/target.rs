@@ -64,6 +64,11 @@ impl Target {
         }
     }
 
+    /// Where in the broker it works.
+    pub(crate) fn vhost(&self) -> &str {
+        &self.uri.vhost
+    }
+
     pub(super) fn tls(&self) -> OwnedTLSConfig {
         OwnedTLSConfig {
             identity: self
