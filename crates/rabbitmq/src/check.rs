@@ -151,7 +151,7 @@ async fn look(ground: &Ground<'_>, findings: &mut Findings) {
     match ground.connect().await {
         Ok(publishing) => {
             if alarm::look(ground, &publishing, findings).await {
-                ownership::look(ground, &publishing, &there, findings).await;
+                ownership::look(ground, &connection, &there, findings).await;
                 rights::look(ground, &connection, &publishing, there, findings).await;
             }
             publishing.close().await;

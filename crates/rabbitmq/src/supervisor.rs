@@ -35,6 +35,8 @@ pub(crate) trait Session: Send + Sync + Sized + 'static {
 pub(crate) enum Line<S> {
     /// There is none; another is tried.
     Away(String),
+    /// There is none, for the two ends do not trust each other: another is tried, since a person may change that.
+    Untrusted(String),
     /// There is none, for this end may not: another is tried, since a person may change that.
     Refused(String),
     /// The broker is not as it should be: another is tried, since a person may change that.
@@ -47,6 +49,7 @@ impl<S> Clone for Line<S> {
     fn clone(&self) -> Self {
         match self {
             Line::Away(why) => Line::Away(why.clone()),
+            Line::Untrusted(why) => Line::Untrusted(why.clone()),
             Line::Refused(why) => Line::Refused(why.clone()),
             Line::Wrong(why) => Line::Wrong(why.clone()),
             Line::Up(session) => Line::Up(session.clone()),
@@ -58,6 +61,7 @@ impl<S> fmt::Debug for Line<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Line::Away(why) => write!(f, "away: {why}"),
+            Line::Untrusted(why) => write!(f, "not trusted: {why}"),
             Line::Refused(why) => write!(f, "refused: {why}"),
             Line::Wrong(why) => write!(f, "wrong: {why}"),
             Line::Up(_) => f.write_str("up"),
@@ -69,11 +73,15 @@ impl<S> Line<S> {
     /// What stands on it.
     ///
     /// # Errors
-    /// `Unavailable`, `NotAllowed`, `Invalid`: why there is nothing.
+    /// `Unavailable`, `Untrusted`, `NotAllowed`, `Invalid`: why there is nothing.
     pub(crate) fn up(&self) -> Result<Arc<S>> {
         match self {
             Line::Up(session) => Ok(session.clone()),
             Line::Away(why) => Err(Error::unavailable(BROKER, why)),
+            Line::Untrusted(why) => Err(Error::Untrusted {
+                what: BROKER.into(),
+                reason: why.clone(),
+            }),
             Line::Refused(why) => Err(Error::NotAllowed(why.clone())),
             Line::Wrong(why) => Err(Error::Invalid(why.clone())),
         }
@@ -118,6 +126,7 @@ impl<S: Session> Supervisor<S> {
                 Err(error) => {
                     debug!(broker = %self.target, purpose = self.purpose, %error, "no connection");
                     self.line.send_replace(match error {
+                        Error::Untrusted { reason, .. } => Line::Untrusted(reason),
                         Error::NotAllowed(why) => Line::Refused(why),
                         Error::Invalid(why) => Line::Wrong(why),
                         other => Line::Away(other.to_string()),
@@ -139,13 +148,8 @@ impl<S: Session> Supervisor<S> {
         let name = format!("warrener {} {}", settings.namespace, self.purpose);
         let waits = (settings.connect_deadline, settings.answer_deadline);
         let opened = Connection::open(&self.target, &name, waits).await;
-        let connection = Arc::new(opened.map_err(|fault| {
-            if fault.is_refused() {
-                Error::NotAllowed(format!("{}: {fault}", self.target))
-            } else {
-                Error::unavailable(self.target.to_string(), fault)
-            }
-        })?);
+        let connection = opened.map_err(|fault| error(&self.target.to_string(), fault))?;
+        let connection = Arc::new(connection);
         match S::build(connection.clone(), &self.ground).await {
             Ok(session) => Ok((connection, session)),
             Err(error) => {
@@ -191,7 +195,12 @@ pub(crate) fn error(what: &str, fault: crate::amqp::Fault) -> Error {
     if let Some(drift) = Drift::read(&fault) {
         return drift.into();
     }
-    if fault.is_not_found() {
+    if fault.is_untrusted() {
+        Error::Untrusted {
+            what: BROKER.into(),
+            reason: format!("{what}: {fault}"),
+        }
+    } else if fault.is_not_found() {
         Error::NotFound(what.to_owned())
     } else if fault.is_refused() {
         Error::NotAllowed(format!("{what}: {fault}"))

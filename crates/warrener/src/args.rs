@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) mod agent;
+pub(crate) mod broker;
 pub(crate) mod dlq;
 pub(crate) mod lane;
 pub(crate) mod server;
@@ -121,6 +122,9 @@ pub(crate) enum Command {
     /// Look at agents, drain, resume and stop them
     #[command(subcommand, visible_alias = "agents")]
     Agent(agent::Verb),
+    /// Look at RabbitMQ, if it is the broker
+    #[command(subcommand)]
+    Broker(broker::Verb),
     Demo(server::Demo),
     Up(server::Up),
     /// Run a server

@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     NotAllowed = 4,
     /// The state, a version or a key stands in the way.
     Conflict = 5,
+    /// A check found what has to be done.
+    Findings = 6,
     /// No server, or a server without its store or broker.
     Unreachable = 7,
     /// The task failed.
@@ -51,9 +53,8 @@ impl Exit {
             | "data_dir_taken"
             | "namespace_taken"
             | "broker_unusable" => Exit::Conflict,
-            "server_unreachable" | "server_untrusted" | "unavailable" | "draining" => {
-                Exit::Unreachable
-            }
+            "server_unreachable" | "server_untrusted" | "broker_unreachable"
+            | "broker_untrusted" | "unavailable" | "draining" => Exit::Unreachable,
             "wait_timeout" => Exit::Timeout,
             "interrupted" => Exit::Interrupted,
             _ => Exit::Failed,

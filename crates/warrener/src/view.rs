@@ -240,6 +240,19 @@ pub(crate) const AGENT: View = View {
     ],
 };
 
+/// What a check found.
+pub(crate) const FINDING: View = View {
+    noun: "finding",
+    id: "id",
+    fields: &["id", "severity", "what", "remedy"],
+    columns: &[
+        ("SEVERITY", "severity"),
+        ("FINDING", "id"),
+        ("WHAT", "what"),
+        ("TO DO", "remedy"),
+    ],
+};
+
 /// Settings.
 pub(crate) const SETTING: View = View {
     noun: "setting",

@@ -45,7 +45,7 @@ impl Fault {
 
     /// This end does not believe the broker's certificate, or the other way round.
     pub(crate) fn is_untrusted(&self) -> bool {
-        self.code.is_none() && self.text.contains("certificate")
+        self.code.is_none() && self.text.to_lowercase().contains("certificate")
     }
 
     /// It exists in another shape.

@@ -169,25 +169,22 @@ fn for_agent(ground: &Ground<'_>, who: &Who) -> String {
 
 /// What a reader and maker asks. The queue is private, and gone with its channel or the connection.
 async fn ask(ground: &Ground<'_>, asking: &Connection, trial: &Trial) -> Result<(), Fault> {
-    let channel = asking.channel().await?;
+    let args = topology::control(&ground.settings.limits);
     match trial {
-        Trial::Read(queue) => channel.try_consume(queue).await,
+        Trial::Read(queue) => asking.try_consume(queue).await,
         Trial::Make(queue) => {
-            let args = topology::control(&ground.settings.limits);
+            let channel = asking.channel().await?;
             channel.declare_queue(queue, Kind::Own, &args).await?;
-            match ground.settings.role {
+            if let Role::Agent(_) = ground.settings.role {
                 // As its reader.
-                Role::Agent(_) => channel.try_consume(queue).await,
-                Role::Server => {
-                    channel.delete_queue(queue).await?;
-                    channel.close().await;
-                    Ok(())
-                }
+                asking.try_consume(queue).await?;
             }
+            channel.delete_queue(queue).await?;
+            channel.close().await;
+            Ok(())
         }
         Trial::Bind(exchange) => {
-            let args = topology::control(&ground.settings.limits);
-            let queue = ground.own_queue();
+            let (channel, queue) = (asking.channel().await?, ground.own_queue());
             channel.declare_queue(&queue, Kind::Own, &args).await?;
             channel.bind(&queue, exchange, "check").await?;
             channel.delete_queue(&queue).await?;
@@ -222,8 +219,5 @@ pub(super) async fn try_write(
     };
     let letter = Letter::new(route, message, None, ground.target.user());
     let letter = letter.map_err(|error| Fault::local(error.to_string()))?;
-    let channel = publishing.channel().await?;
-    channel.try_publish(letter).await?;
-    channel.close().await;
-    Ok(())
+    publishing.try_publish(letter).await
 }
