@@ -170,6 +170,14 @@ fn unanswered(target: &Target, fault: &Fault, findings: &mut Findings) {
     }
     let what = format!("{target} does not answer: {fault}");
     let remedy = "see that the broker runs, and that host, port and scheme of broker.url are right";
+    // A broker that wants a certificate may hang up before it has said so.
+    let wants = match target.is_tls() {
+        true => {
+            "; if it wants a certificate of its clients, name one that it trusts (cert and key under [broker])"
+        }
+        false => "",
+    };
+    let remedy = format!("{remedy}{wants}");
     findings.add("greeting", Severity::Critical, what, remedy);
 }
 

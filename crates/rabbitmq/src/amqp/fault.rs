@@ -45,7 +45,9 @@ impl Fault {
 
     /// This end does not believe the broker's certificate, or the other way round.
     pub(crate) fn is_untrusted(&self) -> bool {
-        self.code.is_none() && self.text.to_lowercase().contains("certificate")
+        // The client has no kind for it. An alert is what the broker says of our certificate.
+        let text = self.text.to_lowercase();
+        self.code.is_none() && (text.contains("certificate") || text.contains("fatal alert"))
     }
 
     /// It exists in another shape.

@@ -64,6 +64,10 @@ impl Target {
         }
     }
 
+    pub(crate) fn is_tls(&self) -> bool {
+        self.uri.scheme == AMQPScheme::AMQPS
+    }
+
     /// Where in the broker it works.
     pub(crate) fn vhost(&self) -> &str {
         &self.uri.vhost
