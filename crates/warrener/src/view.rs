@@ -182,6 +182,7 @@ pub(crate) const LANE: View = View {
     id: "name",
     fields: &[
         "name",
+        "start",
         "paused",
         "reason",
         "paused_at",
@@ -193,6 +194,7 @@ pub(crate) const LANE: View = View {
     ],
     columns: &[
         ("LANE", "name"),
+        ("START", "start"),
         ("PAUSED", "paused"),
         ("READY", "counts.ready"),
         ("RUNNING", "counts.running"),

@@ -304,3 +304,58 @@ fn the_demo_tells_its_story_on_rabbitmq_and_leaves_nothing_there() {
     assert!(!ran.out.contains("guest"), "{}", ran.out);
     until("the end of the queues", || (queues() == "0").then_some(()));
 }
+
+#[test]
+fn a_lane_says_how_its_tasks_start() {
+    let place = Place::with("[lane.bulk]\nstart = \"fast\"");
+    let _server = place.server();
+    let http = place.http();
+    let _agent = place.agent("ann", "--lane bulk --lane default", NOTES);
+    for lane in ["bulk", "default"] {
+        let id = http.submit(&json!({ "kind": "work", "lane": lane }));
+        http.ends(&id, "succeeded");
+    }
+    let rows = place.run("lane list").fine();
+    for (lane, start) in [("bulk", "fast"), ("default", "claim")] {
+        let shown = place
+            .run(&format!("lane get {lane} -o json"))
+            .exits(0)
+            .json();
+        assert_eq!(shown["start"], start, "{shown}");
+        let row = rows.lines().find(|row| row.starts_with(lane)).unwrap();
+        assert_eq!(row.split_whitespace().nth(1), Some(start), "{rows}");
+    }
+}
+
+#[test]
+fn programs_hear_where_the_server_is_only_from_an_agent_that_knows() {
+    let vhost = stage::vhost();
+    let place = stage::at(&vhost.url(), Place::new);
+    let _server = place.server();
+    let http = place.http();
+    let script = r#"if [ "${WARRENER_SERVER+set}" ]; then echo "{\"server\":\"$WARRENER_SERVER\"}"; else echo '{}'; fi"#;
+    let nowhere = place.path("elsewhere").display().to_string();
+    let told = format!(
+        "--lane told --server http://127.0.0.1:1 --broker {}",
+        vhost.url()
+    );
+    let _agents = [
+        // By the broker, and with a data folder in which no server has said where it is.
+        place.agent(
+            "ann",
+            &format!("--lane untold --data-dir {nowhere}"),
+            script,
+        ),
+        place.agent("bob", "--lane found", script),
+        place.agent("eve", &told, script),
+    ];
+    let found: Value = serde_json::from_str(&place.read(".warrener/server.json")).unwrap();
+    for (lane, output) in [
+        ("untold", json!({})),
+        ("found", json!({ "server": found["url"] })),
+        ("told", json!({ "server": "http://127.0.0.1:1" })),
+    ] {
+        let id = http.submit(&json!({ "kind": "work", "lane": lane }));
+        assert_eq!(http.ends(&id, "succeeded")["output"], output, "{lane}");
+    }
+}
