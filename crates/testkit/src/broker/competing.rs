@@ -163,8 +163,8 @@ pub async fn who_has_enough_gets_no_more_and_settles_what_it_has<H: Harness>(h: 
     send(&server, &one, 1..5).await;
     let first = next(&mut reader).await;
     depth_is(&server, &one, 2, 2).await;
+    // A broker may count it among the readers as long as it holds something.
     reader.enough();
-    readers_are(&server, &one, 0).await;
     first.ack();
     let second = next(&mut reader).await;
     assert!(!second.redelivered, "it went back in between");
