@@ -1,6 +1,6 @@
 //! A lane: what is set for it, how many tasks it has in which state, and who serves it.
 
-use crate::words::Word;
+use crate::words::{self, Word};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -12,6 +12,10 @@ use warrener_model::{Lane, State, Timestamp};
 pub struct LaneObject {
     /// Its name.
     pub name: String,
+    /// How its tasks start: a fast lane is one only on a broker with queues.
+    #[serde(default)]
+    #[schema(required = true, value_type = words::Start)]
+    pub start: Word,
     /// Nothing of it is started.
     pub paused: bool,
     /// Why it is paused.

@@ -47,6 +47,8 @@ pub enum ToServer {
     Settle(Settle),
     /// End a subscription; no answer.
     Close(Close),
+    /// Deliver no more of a subscription that others read, too; no answer. It is over once all of it is settled.
+    Enough(Enough),
     /// How full is this address; the answer is [`Answer::Depth`].
     Depth(AskDepth),
     /// Can the broker be worked with; the answer is [`Answer::Health`].
@@ -94,6 +96,13 @@ pub struct Close {
     pub sub: u64,
     /// On purpose: no will.
     pub clean: bool,
+}
+
+/// See [`ToServer::Enough`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enough {
+    /// The subscription.
+    pub sub: u64,
 }
 
 /// See [`ToServer::Depth`].
@@ -195,6 +204,7 @@ frames! {
         "subscribe" => Subscribe,
         "settle" => Settle,
         "close" => Close,
+        "enough" => Enough,
         "depth" => Depth,
         "health" => Health,
     }
@@ -259,12 +269,13 @@ mod tests {
             sub: 2,
             clean: true,
         });
+        let enough = ToServer::Enough(Enough { sub: 2 });
         let depth = ToServer::Depth(AskDepth {
             n: 4,
             of: "offers/default".into(),
         });
         let health = ToServer::Health(AskHealth { n: 5 });
-        for frame in [publish, subscribe, reject, close, depth, health] {
+        for frame in [publish, subscribe, reject, close, enough, depth, health] {
             assert_eq!(ToServer::read(&frame.write()).unwrap(), frame);
         }
     }

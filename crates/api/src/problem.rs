@@ -48,6 +48,8 @@ pub const CODES: &[Code] = &[
     Code { code: "config_invalid", status: 0, title: "the configuration has mistakes", hint: "see `warrener config schema`" },
     Code { code: "workflow_invalid", status: 0, title: "the workflow file has mistakes", hint: "correct what is listed; docs/workflow.md says what each field means" },
     Code { code: "namespace_taken", status: 0, title: "the namespace belongs to another store", hint: "set namespace in warrener.toml or WARRENER_NAMESPACE, or name another vhost in the broker's URL" },
+    Code { code: "broker_unreachable", status: 0, title: "no broker answers", hint: "see that the broker runs, and that host, port and scheme of broker.url are right" },
+    Code { code: "broker_untrusted", status: 0, title: "the broker's certificate is not trusted, or this end's is not", hint: "name the authority that signed the broker's certificate with ca under [broker], and connect by a name that is in the certificate" },
     Code { code: "broker_refused", status: 0, title: "the broker refuses the login", hint: "check user, password and vhost of broker.url, and that this user may configure, write and read in the vhost" },
     Code { code: "broker_unusable", status: 0, title: "the broker's queues are not as they should be", hint: "do what the text says about the queue that it names" },
     Code { code: "data_dir_taken", status: 0, title: "another server uses the data folder", hint: "stop the other server, or choose another folder with --data-dir" },

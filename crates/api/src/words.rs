@@ -48,6 +48,8 @@ words! {
     Role { Leader, Coordinator, Worker, Collaborator, Monitor }
     /// How an agent is seen. May grow.
     Presence { Up, Draining, Lost, Left }
+    /// How the tasks of a lane start: claimed first, or at once. May grow.
+    Start { Claim, Fast }
     /// How the delay before a retry grows.
     Backoff { Exponential, Linear, Fixed }
     /// How much of that delay is left to chance.
@@ -111,6 +113,9 @@ mod tests {
         known::<model::agent::Presence>(&of(Presence::ALL));
         known::<model::retry::Backoff>(&of(Backoff::ALL));
         known::<model::retry::Jitter>(&of(Jitter::ALL));
+        for word in of(Start::ALL) {
+            assert_eq!(word.parse::<model::life::Start>().unwrap().as_str(), word);
+        }
         known::<Why>(&of(WaitingFor::ALL));
     }
 

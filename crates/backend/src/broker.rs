@@ -202,6 +202,9 @@ pub struct Subscription {
 pub trait End: Send + Sync {
     /// Ends it; `clean` when the reader said so.
     fn end(self: Box<Self>, clean: bool);
+
+    /// See [`Subscription::enough`].
+    fn enough(&self);
 }
 
 impl Subscription {
@@ -224,6 +227,14 @@ impl Subscription {
     /// A delivery that is there already.
     pub fn try_next(&mut self) -> Option<Delivery> {
         self.deliveries.try_recv().ok()
+    }
+
+    /// Takes no more of an address that others read, too. What was delivered before comes and is settled as ever; once
+    /// all of it is, the subscription is over.
+    pub fn enough(&self) {
+        if let Some(end) = &self.end {
+            end.enough();
+        }
     }
 
     /// Ends it on purpose: no will.

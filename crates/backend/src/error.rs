@@ -29,6 +29,14 @@ pub enum Error {
     /// The other side does not allow it: trying again does not help.
     #[error("not allowed: {0}")]
     NotAllowed(String),
+    /// One of the two ends has not shown the other that it is who is meant: trying again does not help.
+    #[error("{what} is not trusted: {reason}")]
+    Untrusted {
+        /// What.
+        what: String,
+        /// What is wrong with its certificate, or with ours.
+        reason: String,
+    },
     /// This back-end cannot do it; its capabilities say so.
     #[error("{0} is not supported by this back-end")]
     Unsupported(&'static str),

@@ -281,4 +281,10 @@ impl End for Way {
             shared.with(|state, me| state.end(me, self.reader, clean));
         }
     }
+
+    fn enough(&self) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.with(|state, _| state.enough(self.reader));
+        }
+    }
 }

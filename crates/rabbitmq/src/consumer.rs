@@ -63,6 +63,8 @@ enum Command {
     Settle(u64, Verdict, Kept),
     /// The copy of a rejected message is where it should be, or nowhere.
     Buried(u64, bool),
+    /// The reader takes no more.
+    Enough,
     End,
 }
 
@@ -98,7 +100,9 @@ impl Reading {
         mut commands: mpsc::UnboundedReceiver<Command>,
     ) {
         let mut holding = 0;
-        loop {
+        // What came before the cancel is still read; then there is nothing to read, and what is held is waited for.
+        let (mut enough, mut read) = (false, false);
+        while !read || holding > 0 {
             let before = holding;
             tokio::select! {
                 biased;
@@ -111,10 +115,16 @@ impl Reading {
                     }
                     Some(Command::Buried(tag, true)) => self.channel.ack(tag),
                     Some(Command::Buried(tag, false)) => self.channel.reject(tag),
+                    Some(Command::Enough) if enough || self.reads_alone() => {}
+                    Some(Command::Enough) => match self.channel.cancel(&self.consumer).await {
+                        Ok(()) => enough = true,
+                        Err(_) => break,
+                    },
                     Some(Command::End) | None => break,
                 },
-                delivered = self.consumer.next() => match delivered {
+                delivered = self.consumer.next(), if !read => match delivered {
                     Some(delivered) => holding += self.deliver(&deliveries, &back, delivered),
+                    None if enough => read = true,
                     None => break,
                 },
             }
@@ -124,6 +134,10 @@ impl Reading {
         self.held.with(&self.from, |held| *held -= holding);
         drop(deliveries);
         self.channel.close().await;
+    }
+
+    fn reads_alone(&self) -> bool {
+        matches!(self.from, Address::Control(_) | Address::Topic(_))
     }
 
     /// Hands it to the reader; how many it holds more.
@@ -279,5 +293,9 @@ impl Settle for Way {
 impl End for Way {
     fn end(self: Box<Self>, _clean: bool) {
         let _ = self.commands.send(Command::End);
+    }
+
+    fn enough(&self) {
+        let _ = self.commands.send(Command::Enough);
     }
 }

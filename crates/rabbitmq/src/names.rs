@@ -67,6 +67,11 @@ impl Names {
         }
     }
 
+    /// The first word of all names.
+    pub(crate) fn space(&self) -> &str {
+        self.namespace.as_str()
+    }
+
     fn named(&self, rest: &str) -> String {
         format!("{}.{rest}", self.namespace)
     }

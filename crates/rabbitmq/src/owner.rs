@@ -51,9 +51,11 @@ pub(crate) async fn claim(settings: &Arc<Settings>, target: &Target, store: Stor
     let opened = Connection::open(target, &name, waits).await;
     let connection = opened.map_err(|fault| error(&target.to_string(), fault))?;
     let claim = Claim {
-        names: Names::new(&settings.namespace),
-        settings,
-        target,
+        reader: Reader {
+            names: Names::new(&settings.namespace),
+            settings,
+            target,
+        },
         store,
     };
     let done = timeout(settings.claim_deadline(), claim.run(&connection)).await;
@@ -61,45 +63,76 @@ pub(crate) async fn claim(settings: &Arc<Settings>, target: &Target, store: Stor
     done.unwrap_or_else(|_| {
         Err(Error::unavailable(
             BROKER,
-            format!("{} does not settle on a name", claim.names.owner()),
+            format!("{} does not settle on a name", claim.reader.names.owner()),
         ))
     })
 }
 
+/// Whose the namespace is, for who only wants to know: its name is left there as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// Nobody's: no server has been here.
+    Nobody,
+    /// Of this store, or of one whose name cannot be read.
+    Store(Option<StoreId>),
+    /// Of a warrener that knows tables of this later version.
+    Newer(u32),
+}
+
+/// Looks whose it is. The name is read as a claim reads it, and a copy of it takes its place: just to read it would
+/// make it a little older each time, until the broker took it for poison.
+pub(crate) async fn look(
+    settings: &Settings,
+    target: &Target,
+    connection: &Connection,
+) -> Result<Owner> {
+    let reader = Reader {
+        names: Names::new(&settings.namespace),
+        settings,
+        target,
+    };
+    let queue = reader.names.owner();
+    let wrong = |fault| error(&queue, fault);
+    let writing = connection.channel().await.map_err(wrong)?;
+    let counts = writing.find_queue(&queue).await.map_err(wrong)?;
+    match (counts.ready, counts.consumers) {
+        (0, 0) => return Ok(Owner::Nobody),
+        (0, _) => return Err(Error::unavailable(BROKER, "a server reads it right now")),
+        _ => {}
+    }
+    writing.close().await;
+    let owner = reader.read(connection, 0).await?;
+    Ok(match owner.topology {
+        ..=VERSION => Owner::Store(owner.store),
+        newer => Owner::Newer(newer),
+    })
+}
+
 struct Claim<'a> {
-    names: Names,
-    settings: &'a Settings,
-    target: &'a Target,
+    reader: Reader<'a>,
     store: StoreId,
 }
 
 impl Claim<'_> {
     async fn run(&self, connection: &Connection) -> Result<()> {
-        let queue = self.names.owner();
-        let wrong = |fault| error(&queue, fault);
-        crate::sessions::declare(connection, &[topology::owner(&self.names)]).await?;
+        let part = topology::owner(&self.reader.names);
+        crate::sessions::declare(connection, &[part]).await?;
         // Refused is as good as taken: then there is a name already, or the next try to write says what is wrong.
-        let writing = self.writer(connection).await?;
-        self.write(&writing, Some(self.store), VERSION).await?;
+        let own = Some(self.store);
+        let writing = self.reader.writer(connection).await?;
+        self.reader.write(&writing, own, VERSION).await?;
         writing.close().await;
-        let reading = connection.channel().await.map_err(wrong)?;
-        let mut names = reading
-            .consume(&queue, CREDIT, false)
-            .await
-            .map_err(wrong)?;
-        let first = self.next(&mut names).await?;
-        let owner = read(&first);
-        self.tidy(connection, &reading, &mut names, first, &owner)
-            .await?;
-        // What is left is back at its place when this channel is closed.
-        drop(names);
-        reading.close().await;
+        let owner = self.reader.read(connection, VERSION).await?;
         self.judge(&owner)
     }
 
     fn judge(&self, owner: &Name) -> Result<()> {
-        let (namespace, target) = (&self.settings.namespace, self.target);
-        let queue = self.names.owner();
+        let Reader {
+            names,
+            settings,
+            target,
+        } = &self.reader;
+        let (namespace, queue) = (&settings.namespace, names.owner());
         match owner.store {
             Some(store) if store == self.store && owner.topology <= VERSION => Ok(()),
             Some(store) if store == self.store => Err(Error::Invalid(format!(
@@ -116,6 +149,41 @@ impl Claim<'_> {
             }),
         }
     }
+}
+
+/// Reads the queue and puts it in order.
+struct Reader<'a> {
+    names: Names,
+    settings: &'a Settings,
+    target: &'a Target,
+}
+
+impl Reader<'_> {
+    /// The owner's name, which is left with at least this version of the tables.
+    async fn read(&self, connection: &Connection, least: u32) -> Result<Name> {
+        let queue = self.names.owner();
+        let wrong = |fault| error(&queue, fault);
+        let reading = connection.channel().await.map_err(wrong)?;
+        let mut names = reading
+            .consume(&queue, CREDIT, false)
+            .await
+            .map_err(wrong)?;
+        let first = self.next(&mut names).await?;
+        let owner = read(&first);
+        let version = owner.topology.max(least);
+        self.tidy(
+            connection,
+            &reading,
+            &mut names,
+            first,
+            (owner.store, version),
+        )
+        .await?;
+        // What is left is back at its place when this channel is closed.
+        drop(names);
+        reading.close().await;
+        Ok(owner)
+    }
 
     async fn writer(&self, connection: &Connection) -> Result<Channel> {
         let wrong = |fault| error(&self.names.owner(), fault);
@@ -131,12 +199,11 @@ impl Claim<'_> {
         reading: &Channel,
         names: &mut Consumer,
         first: Delivered,
-        owner: &Name,
+        (store, topology): (Option<StoreId>, u32),
     ) -> Result<()> {
-        let topology = owner.topology.max(VERSION);
         let copy = loop {
             let writing = self.writer(connection).await?;
-            let copy = self.write(&writing, owner.store, topology).await?;
+            let copy = self.write(&writing, store, topology).await?;
             writing.close().await;
             if let Some(copy) = copy {
                 break copy;

@@ -35,8 +35,8 @@ pub(crate) trait Session: Send + Sync + Sized + 'static {
 pub(crate) enum Line<S> {
     /// There is none; another is tried.
     Away(String),
-    /// There is none, and waiting alone is no cure: this end may not, the queues are not as they should be, or the
-    /// namespace is another store's. Another one is tried all the same, since a person may change that.
+    /// There is none, and waiting alone is no cure: the two ends do not trust each other, this end may not, the queues
+    /// are not as they should be, or the namespace is another store's. Another one is tried all the same, since a person may change that.
     Barred(Error),
     /// There is one.
     Up(Arc<S>),
@@ -71,7 +71,7 @@ impl<S> Line<S> {
     /// What stands on it.
     ///
     /// # Errors
-    /// `Unavailable`, `NotAllowed`, `Invalid`, `Taken`: why there is nothing.
+    /// `Unavailable`, `Untrusted`, `NotAllowed`, `Invalid`, `Taken`: why there is nothing.
     pub(crate) fn up(&self) -> Result<Arc<S>> {
         match self {
             Line::Up(session) => Ok(session.clone()),
@@ -119,7 +119,8 @@ impl<S: Session> Supervisor<S> {
                 Err(error) => {
                     debug!(broker = %self.target, purpose = self.purpose, %error, "no connection");
                     self.line.send_replace(match error {
-                        barred @ (Error::NotAllowed(_)
+                        barred @ (Error::Untrusted { .. }
+                        | Error::NotAllowed(_)
                         | Error::Invalid(_)
                         | Error::Taken { .. }) => Line::Barred(barred),
                         Error::Unavailable { what, reason } if what == BROKER => Line::Away(reason),
@@ -142,13 +143,8 @@ impl<S: Session> Supervisor<S> {
         let name = format!("warrener {} {}", settings.namespace, self.purpose);
         let waits = (settings.connect_deadline, settings.answer_deadline);
         let opened = Connection::open(&self.target, &name, waits).await;
-        let connection = Arc::new(opened.map_err(|fault| {
-            if fault.is_refused() {
-                Error::NotAllowed(format!("{}: {fault}", self.target))
-            } else {
-                Error::unavailable(self.target.to_string(), fault)
-            }
-        })?);
+        let connection = opened.map_err(|fault| error(&self.target.to_string(), fault))?;
+        let connection = Arc::new(connection);
         let building = S::build(connection.clone(), &self.ground);
         let late = || Error::unavailable(BROKER, "it does not answer in time");
         let built = timeout(settings.build_deadline(), building).await;

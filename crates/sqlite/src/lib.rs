@@ -31,7 +31,7 @@ mod totals;
 use async_trait::async_trait;
 use error::{closed, reading, unanswered};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -115,6 +115,14 @@ impl fmt::Debug for SqliteStore {
 }
 
 impl SqliteStore {
+    /// The id of the store in a folder, whoever has it open; nothing where there is none. It is not changed.
+    ///
+    /// # Errors
+    /// What is there is no store of ours, or cannot be read.
+    pub fn id_in(dir: &Path) -> Result<Option<StoreId>> {
+        schema::peek(&dir.join(FILE), Duration::from_secs(1))
+    }
+
     /// Opens the store in a folder, or makes it. Blocks, for milliseconds.
     ///
     /// # Errors

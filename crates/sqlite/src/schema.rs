@@ -60,6 +60,17 @@ pub(crate) fn writer(file: &Path, busy: Duration, now: Timestamp) -> Result<(Con
     Ok((db, id))
 }
 
+/// The id of the store in this file, for who only wants to know; nothing where there is none.
+pub(crate) fn peek(file: &Path, busy: Duration) -> Result<Option<StoreId>> {
+    if os::size(file) < SHORTEST {
+        return Ok(None);
+    }
+    let db = reader(file, busy)?;
+    ours(&db, file)?;
+    let id = stored(&db).map_err(|error| opening(&error, file))?;
+    Ok(id)
+}
+
 /// A connection that only reads.
 pub(crate) fn reader(file: &Path, busy: Duration) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -127,13 +138,8 @@ fn migrate(db: &mut Connection, file: &Path) -> Result<()> {
 
 /// The id of the store: made once, by SQLite's own randomness.
 fn identity(db: &Connection, now: Timestamp) -> rusqlite::Result<StoreId> {
-    let stored = db
-        .query_row("SELECT value FROM meta WHERE name = 'store'", [], |row| {
-            row.get::<_, [u8; 16]>(0)
-        })
-        .optional()?;
-    if let Some(bytes) = stored {
-        return Ok(StoreId::from_bytes(bytes));
+    if let Some(id) = stored(db)? {
+        return Ok(id);
     }
     let random = db.query_row("SELECT randomblob(10)", [], |row| row.get::<_, [u8; 10]>(0))?;
     let id = StoreId::new(now, random);
@@ -142,6 +148,13 @@ fn identity(db: &Connection, now: Timestamp) -> rusqlite::Result<StoreId> {
         params![id.as_bytes()],
     )?;
     Ok(id)
+}
+
+fn stored(db: &Connection) -> rusqlite::Result<Option<StoreId>> {
+    let bytes = db.query_row("SELECT value FROM meta WHERE name = 'store'", [], |row| {
+        row.get::<_, [u8; 16]>(0)
+    });
+    Ok(bytes.optional()?.map(StoreId::from_bytes))
 }
 
 fn pragma<T: rusqlite::types::FromSql>(db: &Connection, name: &str) -> rusqlite::Result<T> {

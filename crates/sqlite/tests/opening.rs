@@ -214,3 +214,18 @@ async fn a_foreign_program_delays_writers_and_never_readers() {
     foreign.execute_batch("ROLLBACK").unwrap();
     store.commit(change()).await.unwrap();
 }
+
+#[tokio::test]
+async fn the_id_of_a_store_can_be_looked_up_by_others_and_nothing_is_made() {
+    let dir = tempdir().unwrap();
+    let nowhere = dir.path().join("a/b");
+    assert_eq!(SqliteStore::id_in(&nowhere).unwrap(), None);
+    assert!(!nowhere.exists());
+    let store = open(dir.path());
+    let id = store.id();
+    assert_eq!(SqliteStore::id_in(dir.path()).unwrap(), Some(id), "in use");
+    close(store).await;
+    assert_eq!(SqliteStore::id_in(dir.path()).unwrap(), Some(id), "closed");
+    fs::write(dir.path().join("store.db"), vec![b'x'; 4096]).unwrap();
+    assert!(SqliteStore::id_in(dir.path()).is_err());
+}

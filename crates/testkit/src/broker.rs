@@ -107,6 +107,8 @@ macro_rules! broker_suite {
             competing::what_a_busy_reader_cannot_take_goes_to_a_free_one,
             competing::depth_counts_what_waits_what_is_held_and_who_reads,
             competing::a_subscription_without_credit_is_refused,
+            competing::who_has_enough_gets_no_more_and_settles_what_it_has,
+            competing::who_has_enough_and_nothing_is_over_at_once,
             redelivery::a_first_delivery_is_not_marked_as_a_second,
             redelivery::what_is_dropped_unsettled_comes_again_marked,
             redelivery::what_came_back_goes_before_what_still_waits,

@@ -33,8 +33,8 @@ pub(crate) struct Setup {
     pub(crate) cwd: Option<PathBuf>,
     pub(crate) command: Vec<OsString>,
     pub(crate) way: Way,
-    /// What programs are told of where the server is; empty where this agent was not told.
-    pub(crate) server: String,
+    /// What programs are told of where the server is; nothing where this agent was not told.
+    pub(crate) server: Option<String>,
     /// Authorities to trust, for programs that speak to the server.
     pub(crate) ca: Option<PathBuf>,
     /// Where work folders are made.

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) mod agent;
+pub(crate) mod broker;
 pub(crate) mod dlq;
 pub(crate) mod lane;
 pub(crate) mod server;
@@ -162,6 +163,9 @@ pub(crate) enum Command {
     /// Check and draw workflow files
     #[command(subcommand, visible_alias = "workflows")]
     Workflow(workflow::Verb),
+    /// Look at RabbitMQ, if it is the broker
+    #[command(subcommand)]
+    Broker(broker::Verb),
     Demo(server::Demo),
     Up(server::Up),
     /// Run a server

@@ -1,5 +1,6 @@
 //! From the parsed command line to the file of the verb.
 
+use crate::args::broker::Verb as BrokerVerb;
 use crate::args::server::ServerVerb;
 use crate::args::{Command, ConfigVerb, GlobalArgs, SpecVerb, agent::Verb};
 use crate::error::CliError;
@@ -7,6 +8,7 @@ use crate::globals::Globals;
 use std::process::ExitCode;
 
 mod agent;
+mod broker;
 mod completions;
 mod config;
 mod demo;
@@ -44,6 +46,7 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
         Command::Up(up) => up.server.flags(),
         Command::Demo(demo) => demo.flags(),
         Command::Agent(Verb::Run(run)) => run.flags(),
+        Command::Broker(BrokerVerb::Check(check)) => check.flags(),
         _ => vec![],
     };
     let globals = &Globals::new(args, flags)?;
@@ -52,6 +55,7 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
         Command::Dlq(verb) => dlq::run(verb, globals),
         Command::Lane(verb) => lane::run(verb, globals),
         Command::Agent(verb) => agent::run(verb, globals),
+        Command::Broker(verb) => broker::run(&verb, globals),
         Command::Config(ConfigVerb::Show { origin }) => config::show::run(origin, globals),
         Command::Spec(SpecVerb::Openapi) => spec::run(globals),
         Command::Demo(args) => demo::run(&args, globals).map(Into::into),

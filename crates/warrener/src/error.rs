@@ -53,9 +53,8 @@ impl Exit {
             | "data_dir_taken"
             | "namespace_taken"
             | "broker_unusable" => Exit::Conflict,
-            "server_unreachable" | "server_untrusted" | "unavailable" | "draining" => {
-                Exit::Unreachable
-            }
+            "server_unreachable" | "server_untrusted" | "broker_unreachable"
+            | "broker_untrusted" | "unavailable" | "draining" => Exit::Unreachable,
             "workflow_invalid" => Exit::Findings,
             "wait_timeout" => Exit::Timeout,
             "interrupted" => Exit::Interrupted,

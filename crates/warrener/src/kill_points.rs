@@ -17,7 +17,7 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use warrener_backend::broker::{
     Address, Broker, Capabilities, Delivery, Depth, End, Health, Outgoing, Receipt, Settle,
     Subscribe, Subscription, Verdict,
@@ -258,11 +258,18 @@ impl Broker for Points<dyn Broker> {
 /// Hands on what is delivered, with points around it and around its settling.
 fn detour(mut inner: Subscription) -> Subscription {
     let (send, deliveries) = mpsc::unbounded_channel();
-    let (end, mut ended) = oneshot::channel();
+    let (end, mut ended) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         loop {
             let delivery = tokio::select! {
-                clean = &mut ended => return if clean == Ok(true) { inner.close() },
+                told = ended.recv() => match told {
+                    Some(Told::Enough) => {
+                        inner.enough();
+                        continue;
+                    }
+                    Some(Told::End(clean)) => return if clean { inner.close() },
+                    None => return,
+                },
                 delivery = inner.next() => delivery,
             };
             let Some(delivery) = delivery else { return };
@@ -288,12 +295,22 @@ impl Settle for Settled {
     }
 }
 
-struct Ended(oneshot::Sender<bool>);
+/// What a reader says of its subscription.
+enum Told {
+    Enough,
+    End(bool),
+}
+
+struct Ended(mpsc::UnboundedSender<Told>);
 
 impl End for Ended {
     fn end(self: Box<Self>, clean: bool) {
         // Gone means that the subscription ended by itself.
-        let _ = self.0.send(clean);
+        let _ = self.0.send(Told::End(clean));
+    }
+
+    fn enough(&self) {
+        let _ = self.0.send(Told::Enough);
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use warrener_api::problem::Problem;
 use warrener_backend::Error;
 use warrener_model::name::Namespace;
+use warrener_rabbitmq::check::{Finding, Purpose};
 use warrener_rabbitmq::{RabbitBroker, Role, Settings};
 
 mod owned;
@@ -50,6 +51,30 @@ impl Way {
         })
     }
 
+    /// What a check finds, as this. No answer is waited for longer than `patience`, if it is given.
+    pub(crate) async fn check(
+        &self,
+        role: Role,
+        patience: Option<Duration>,
+        purpose: &Purpose,
+    ) -> Vec<Finding> {
+        let within = |usual: Duration| patience.map_or(usual, |patience| patience.min(usual));
+        let Settings {
+            connect_deadline,
+            answer_deadline,
+            confirm_deadline,
+            ..
+        } = self.0;
+        let settings = Settings {
+            role,
+            connect_deadline: within(connect_deadline),
+            answer_deadline: within(answer_deadline),
+            confirm_deadline: within(confirm_deadline),
+            ..self.0.clone()
+        };
+        warrener_rabbitmq::check::check(&settings, purpose).await
+    }
+
     /// Begins to connect as this; comes back at once.
     pub(crate) fn connect(&self, role: Role) -> Result<RabbitBroker, Error> {
         RabbitBroker::connect(Settings {
@@ -75,6 +100,10 @@ pub(crate) fn hopeless(error: &Error) -> Option<Problem> {
             let detail = format!("the broker does not let this end in: {why}");
             Problem::new("broker_refused", detail)
         }
+        Error::Untrusted { reason, .. } => Problem::new(
+            "broker_untrusted",
+            format!("the broker is not trusted: {reason}"),
+        ),
         Error::Invalid(why) => Problem::new("broker_unusable", why.clone()),
         _ => return None,
     })

@@ -182,6 +182,7 @@ pub(crate) const LANE: View = View {
     id: "name",
     fields: &[
         "name",
+        "start",
         "paused",
         "reason",
         "paused_at",
@@ -193,6 +194,7 @@ pub(crate) const LANE: View = View {
     ],
     columns: &[
         ("LANE", "name"),
+        ("START", "start"),
         ("PAUSED", "paused"),
         ("READY", "counts.ready"),
         ("RUNNING", "counts.running"),
@@ -237,6 +239,19 @@ pub(crate) const AGENT: View = View {
         ("SLOTS", "slots"),
         ("SEEN", "seen_at"),
         ("HOST", "host"),
+    ],
+};
+
+/// What a check found.
+pub(crate) const FINDING: View = View {
+    noun: "finding",
+    id: "id",
+    fields: &["id", "severity", "what", "remedy"],
+    columns: &[
+        ("SEVERITY", "severity"),
+        ("FINDING", "id"),
+        ("WHAT", "what"),
+        ("TO DO", "remedy"),
     ],
 };
 

@@ -57,6 +57,7 @@ fn every_command_has_help_and_an_example() {
             "spec openapi",
             "completions",
             "agent run",
+            "broker check",
             "server run",
             "up",
             "demo",

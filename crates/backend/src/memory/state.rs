@@ -30,8 +30,20 @@ struct Sub {
     unsettled: HashMap<u64, Waiting>,
     /// In line for the next message.
     in_line: bool,
+    /// It takes no more, and is over when it holds nothing.
+    has_enough: bool,
     deliveries: mpsc::UnboundedSender<Delivery>,
     will: Option<Outgoing>,
+}
+
+impl Sub {
+    /// Whether its queue lives with it.
+    fn is_alone(&self) -> bool {
+        matches!(
+            self.place,
+            Place::Copies(_) | Place::At(Address::Control(_))
+        )
+    }
 }
 
 /// See the module.
@@ -125,6 +137,7 @@ impl State {
             credit: ask.credit as usize,
             unsettled: HashMap::new(),
             in_line: true,
+            has_enough: false,
             deliveries,
             will: ask.will,
         };
@@ -208,7 +221,8 @@ impl State {
         };
         let place = sub.place.clone();
         let again = !sub.in_line && sub.unsettled.len() < sub.credit;
-        let again = again && !sub.deliveries.is_closed();
+        let again = again && !sub.deliveries.is_closed() && !sub.has_enough;
+        let over = sub.has_enough && sub.unsettled.is_empty();
         sub.in_line |= again;
         if let Some(queue) = self.queues.get_mut(&place) {
             queue.unsettled = queue.unsettled.saturating_sub(1);
@@ -216,12 +230,33 @@ impl State {
                 queue.wants_more(reader);
             }
         }
+        if over {
+            self.subs.remove(&reader);
+        }
         match verdict {
             Verdict::Ack => {}
             Verdict::Requeue => self.put_back(me, &place, waiting),
             Verdict::Reject(reason) => self.bury(me, &place, waiting.message, &reason),
         }
         self.pump(me, &place);
+    }
+
+    /// A reader takes no more. One that reads alone does not say so.
+    pub(super) fn enough(&mut self, reader: Reader) {
+        let Some(sub) = self.subs.get_mut(&reader) else {
+            return;
+        };
+        if sub.has_enough || sub.is_alone() {
+            return;
+        }
+        sub.has_enough = true;
+        let over = sub.unsettled.is_empty();
+        if let Some(queue) = self.queues.get_mut(&sub.place) {
+            queue.leave(reader);
+        }
+        if over {
+            self.subs.remove(&reader);
+        }
     }
 
     fn put_back(&mut self, me: &Weak<Shared>, place: &Place, waiting: Waiting) {
@@ -254,11 +289,12 @@ impl State {
         };
         self.watchers.remove(&reader);
         // The queues that live with their reader end with it, and with them what waits there.
-        let alone = matches!(sub.place, Place::Copies(_) | Place::At(Address::Control(_)));
-        if alone {
+        if sub.is_alone() {
             self.queues.remove(&sub.place);
         } else if let Some(queue) = self.queues.get_mut(&sub.place) {
-            queue.leave(reader);
+            if !sub.has_enough {
+                queue.leave(reader);
+            }
             let held = sub.unsettled.len() as u64;
             queue.unsettled = queue.unsettled.saturating_sub(held);
             for (_, waiting) in sub.unsettled.drain() {

@@ -16,15 +16,15 @@ use warrener_model::message::Failure;
 #[derive(Debug)]
 pub struct CommandExecutor {
     program: Program,
-    /// The URL of the server, for programs that talk to it.
-    server: String,
+    /// The URL of the server, for programs that talk to it; nothing where nobody told.
+    server: Option<String>,
     /// Given to each program beside what the contract names.
     env: Vec<(String, String)>,
 }
 
 impl CommandExecutor {
-    /// For this program; `server` is what `WARRENER_SERVER` says.
-    pub fn new(program: Program, server: String, env: Vec<(String, String)>) -> Self {
+    /// For this program; `server` is what `WARRENER_SERVER` says, which is not set without it.
+    pub fn new(program: Program, server: Option<String>, env: Vec<(String, String)>) -> Self {
         CommandExecutor {
             program,
             server,
@@ -54,7 +54,9 @@ impl CommandExecutor {
                 .map(|at| at.to_string())
                 .unwrap_or_default(),
         );
-        set("WARRENER_SERVER", self.server.clone());
+        if let Some(server) = &self.server {
+            set("WARRENER_SERVER", server.clone());
+        }
         set(
             "WARRENER_TASK_TOKEN",
             run.grant.task_token.clone().unwrap_or_default(),

@@ -6,7 +6,7 @@ use super::heartbeat::Heart;
 use super::outbox::{self, Letter};
 use super::signals::{self, Said};
 use super::{AgentOptions, Ended, Executor, Stopped};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
@@ -17,9 +17,10 @@ use warrener_backend::broker::Subscribe;
 use warrener_backend::{Address, Broker, Delivery, Inbox, Message, Outgoing, Subscription};
 use warrener_model::agent::Who;
 use warrener_model::id::{MessageId, StoreId};
-use warrener_model::message::{self, Body, Bye, Hello, Offer};
+use warrener_model::message::{self, Body, Bye, Hello, Offer, Queue};
 use warrener_model::{AgentId, ClaimId, Lane, Timestamp};
 
+mod lanes;
 mod orders;
 mod told;
 
@@ -99,9 +100,13 @@ struct Session {
     outcomes: HashMap<ClaimId, MessageId>,
     slots: Arc<Semaphore>,
     incoming: mpsc::Sender<Incoming>,
+    /// The control address of this connection, while it lasts.
     readers: JoinSet<()>,
-    /// The lanes whose offers are read on this connection: a second welcome must not read them twice.
-    serving: HashSet<Lane>,
+    /// Offers, and who stops them: a second welcome must not read a lane twice, and a drain reads none.
+    offers: JoinSet<()>,
+    serving: HashMap<Lane, CancellationToken>,
+    /// What the last welcome named.
+    queues: Vec<Queue>,
     joined: bool,
     hello_at: Instant,
     /// When the loop went round last.
@@ -160,7 +165,9 @@ pub(super) async fn run(
         outcomes: HashMap::new(),
         incoming,
         readers: JoinSet::new(),
-        serving: HashSet::new(),
+        offers: JoinSet::new(),
+        serving: HashMap::new(),
+        queues: Vec::new(),
         joined: false,
         hello_at: Instant::now(),
         round: Instant::now(),
@@ -187,6 +194,7 @@ pub(super) async fn run(
             }
         }
         while session.runs.try_join_next().is_some() {}
+        while session.offers.try_join_next().is_some() {}
         if parts.try_join_next().is_some() {
             let words = "a part of the agent ended that should not".into();
             session.unwelcome = Some(Stopped::Unwelcome("internal".into(), words));
@@ -282,18 +290,18 @@ impl Session {
             will,
         };
         let control = self.sender.broker.subscribe(subscribe).await?;
-        self.read(control, Incoming::Control);
+        self.listen(control);
         self.joined = false;
         self.hello_at = Instant::now();
         Ok(())
     }
 
-    /// Passes a subscription's deliveries on; its end is the end of the session.
-    fn read(&mut self, mut subscription: Subscription, wrap: fn(Delivery) -> Incoming) {
+    /// Passes on what the server says; the end of it is the end of the session.
+    fn listen(&mut self, mut control: Subscription) {
         let incoming = self.incoming.clone();
         self.readers.spawn(async move {
-            while let Some(delivery) = subscription.next().await {
-                if incoming.send(wrap(delivery)).await.is_err() {
+            while let Some(delivery) = control.next().await {
+                if incoming.send(Incoming::Control(delivery)).await.is_err() {
                     return;
                 }
             }
@@ -328,6 +336,7 @@ impl Session {
         tracing::info!(agent = %self.who.agent, running = self.book.running().len(), "connection lost");
         self.readers.abort_all();
         self.readers = JoinSet::new();
+        self.offers.abort_all();
         self.serving.clear();
         self.joined = false;
         self.hello_at = Instant::now();

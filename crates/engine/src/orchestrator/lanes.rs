@@ -4,6 +4,7 @@ use super::Orchestrator;
 use crate::error::Result;
 use std::collections::BTreeMap;
 use warrener_backend::store::{Change, LaneSettings, Op};
+use warrener_model::life::Start;
 use warrener_model::{Lane, State, Timestamp};
 
 /// A lane as it is now.
@@ -11,6 +12,8 @@ use warrener_model::{Lane, State, Timestamp};
 pub struct LaneView {
     /// Its settings.
     pub settings: LaneSettings,
+    /// How its tasks start on this broker.
+    pub start: Start,
     /// Tasks by state.
     pub tasks: BTreeMap<State, u64>,
     /// Since when the oldest ready task waits.
@@ -49,6 +52,9 @@ impl Orchestrator {
             let view = lanes.entry(lane.clone()).or_insert_with(|| empty(&lane));
             view.slots = room.slots;
             view.free = room.free;
+        }
+        for (lane, view) in &mut lanes {
+            view.start = self.core.start(lane);
         }
         Ok(lanes.into_values().collect())
     }
@@ -113,6 +119,7 @@ fn empty(lane: &Lane) -> LaneView {
     };
     LaneView {
         settings,
+        start: Start::default(),
         tasks: BTreeMap::new(),
         oldest_ready: None,
         slots: 0,

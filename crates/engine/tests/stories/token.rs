@@ -21,7 +21,7 @@ async fn program(world: &World, folder: &Path, script: &str) -> CancellationToke
         cwd: Some(folder.into()),
         ..Program::new(argv, folder.into(), folder.join("work"))
     };
-    let executor = CommandExecutor::new(program, "http://nowhere".into(), vec![]);
+    let executor = CommandExecutor::new(program, Some("http://nowhere".into()), vec![]);
     let options = AgentOptions {
         name: "ann".into(),
         kinds: vec!["*".into()],

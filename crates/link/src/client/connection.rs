@@ -43,6 +43,8 @@ pub(super) enum Command {
         tag: u64,
         verdict: Verdict,
     },
+    /// No more of a subscription.
+    Enough { connection: u64, sub: u64 },
     /// The end of a subscription.
     Close {
         connection: u64,
@@ -194,7 +196,10 @@ impl Live {
                     self.push(&ToServer::Close(link::Close { sub, clean }));
                 }
             }
-            Command::Settle { .. } | Command::Close { .. } => {}
+            Command::Enough { connection, sub } if connection == self.number => {
+                self.push(&ToServer::Enough(link::Enough { sub }));
+            }
+            Command::Settle { .. } | Command::Enough { .. } | Command::Close { .. } => {}
         }
     }
 
@@ -349,6 +354,13 @@ impl End for Back {
             connection: self.connection,
             sub: self.sub,
             clean,
+        });
+    }
+
+    fn enough(&self) {
+        self.say(Command::Enough {
+            connection: self.connection,
+            sub: self.sub,
         });
     }
 }

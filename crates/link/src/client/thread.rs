@@ -237,7 +237,7 @@ async fn refuse(
             match command {
                 Command::Ask { reply, .. } => drop(reply.send(Heard::NotSent(error))),
                 Command::Subscribe { reply, .. } => drop(reply.send(Err(error))),
-                Command::Settle { .. } | Command::Close { .. } => {}
+                Command::Settle { .. } | Command::Enough { .. } | Command::Close { .. } => {}
             }
         }
         stop.cancelled().await;

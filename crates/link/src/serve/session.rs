@@ -158,6 +158,12 @@ impl Session {
                 }
                 Ok(())
             }
+            ToServer::Enough(enough) => {
+                if let Some(sub) = self.subs.get(&enough.sub) {
+                    sub.subscription.enough();
+                }
+                Ok(())
+            }
             ToServer::Depth(ask) => self.depth(ask),
             ToServer::Health(ask) => {
                 let broker = self.broker.clone();

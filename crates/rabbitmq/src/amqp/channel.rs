@@ -8,9 +8,10 @@ use super::properties::{Envelope, Letter};
 use bytes::Bytes;
 use futures_util::{FutureExt, Stream, StreamExt};
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicPublishOptions, BasicQosOptions,
-    BasicRejectOptions, ConfirmSelectOptions, ExchangeDeclareOptions, ExchangeDeleteOptions,
-    QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions,
+    BasicPublishOptions, BasicQosOptions, BasicRejectOptions, ConfirmSelectOptions,
+    ExchangeDeclareOptions, ExchangeDeleteOptions, QueueBindOptions, QueueDeclareOptions,
+    QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel as Inner, Confirmation, ExchangeKind};
@@ -21,6 +22,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::timeout;
 use warrener_model::id::MessageId;
+
+mod trial;
 
 /// How a queue is to live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,6 +211,13 @@ impl Channel {
             .inner
             .basic_consume(short(queue)?, "".into(), options, none);
         Ok(Consumer(self.ask("basic.consume", asked).await?))
+    }
+
+    /// Ends the deliveries to a reader; what it has stays its own.
+    pub(crate) async fn cancel(&self, reader: &Consumer) -> Result<(), Fault> {
+        let options = BasicCancelOptions::default();
+        let asked = self.inner.basic_cancel(reader.0.tag(), options);
+        self.ask("basic.cancel", asked).await
     }
 
     /// Sends a message; what it gives must be kept, and polled until the broker answers.

@@ -25,6 +25,8 @@ pub(crate) enum Life {
 pub(crate) struct Connection {
     inner: Inner,
     life: watch::Receiver<Life>,
+    /// Why the last channel that the broker ended was ended.
+    ended: watch::Receiver<Option<Fault>>,
     answer: Duration,
 }
 
@@ -47,6 +49,7 @@ impl Connection {
         };
         let inner = connected?;
         let (tell, life) = watch::channel(Life::Up);
+        let (tell_end, ended) = watch::channel(None);
         let mut events = Box::pin(inner.events_listener());
         // What happened before somebody listened is told to nobody.
         if !inner.status().connected() {
@@ -57,8 +60,10 @@ impl Connection {
                 match event {
                     Event::ConnectionBlocked(why) => drop(tell.send_replace(Life::Blocked(why))),
                     Event::ConnectionUnblocked => drop(tell.send_replace(Life::Up)),
-                    // The end of a channel, which its user hears of.
-                    Event::Error(error) if error.is_amqp_soft_error() => {}
+                    // The end of a channel, which its user hears of, unless it asked nothing at that moment.
+                    Event::Error(error) if error.is_amqp_soft_error() => {
+                        tell_end.send_replace(Some(error.into()));
+                    }
                     Event::Error(error) => {
                         tell.send_replace(Life::Over(Fault::from(error).text().to_owned()));
                         return;
@@ -71,6 +76,7 @@ impl Connection {
         Ok(Connection {
             inner,
             life,
+            ended,
             answer,
         })
     }
@@ -78,6 +84,13 @@ impl Connection {
     /// How it is, and every change of it.
     pub(crate) fn life(&self) -> watch::Receiver<Life> {
         self.life.clone()
+    }
+
+    /// Every end of a channel from now on that the broker made, and why.
+    pub(super) fn ended(&self) -> watch::Receiver<Option<Fault>> {
+        let mut ended = self.ended.clone();
+        ended.mark_unchanged();
+        ended
     }
 
     /// Opens a channel.

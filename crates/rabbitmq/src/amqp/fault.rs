@@ -43,6 +43,13 @@ impl Fault {
         matches!(self.code, Some(403 | 530))
     }
 
+    /// This end does not believe the broker's certificate, or the other way round.
+    pub(crate) fn is_untrusted(&self) -> bool {
+        // The client has no kind for it. An alert is what the broker says of our certificate.
+        let text = self.text.to_lowercase();
+        self.code.is_none() && (text.contains("certificate") || text.contains("fatal alert"))
+    }
+
     /// It exists in another shape.
     pub(crate) fn is_mismatch(&self) -> bool {
         self.code == Some(406)

@@ -64,6 +64,15 @@ impl Target {
         }
     }
 
+    pub(crate) fn is_tls(&self) -> bool {
+        self.uri.scheme == AMQPScheme::AMQPS
+    }
+
+    /// Where in the broker it works.
+    pub(crate) fn vhost(&self) -> &str {
+        &self.uri.vhost
+    }
+
     pub(super) fn tls(&self) -> OwnedTLSConfig {
         OwnedTLSConfig {
             identity: self

@@ -89,6 +89,7 @@ pub(crate) async fn resume(
 
 fn shown(view: &LaneView, agents: &[AgentView]) -> LaneObject {
     let mut lane = LaneObject::new(&view.settings.lane);
+    lane.start = view.start.as_str().into();
     lane.paused = view.settings.paused;
     if lane.paused {
         lane.reason = view.settings.reason.clone();

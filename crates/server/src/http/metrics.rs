@@ -139,6 +139,7 @@ mod tests {
                 reason: None,
                 since: None,
             },
+            start: warrener_model::life::Start::Claim,
             tasks: BTreeMap::from([(State::Ready, ready)]),
             oldest_ready: None,
             slots: 0,

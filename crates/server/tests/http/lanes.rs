@@ -15,6 +15,7 @@ fn a_lane_is_counted_paused_and_resumed() {
         (&json!(true), &json!("deploy"))
     );
     assert!(lane["paused_at"].is_string());
+    assert_eq!(lane["start"], "claim");
     let id = server.submit(json!({"kind": "echo", "lane": "bulk"}));
     let task = server.task(&id);
     assert_eq!(

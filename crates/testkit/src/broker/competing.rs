@@ -2,7 +2,7 @@
 
 use super::Harness;
 use super::talk::{
-    depth_is, lane, next, number, offers, read, readers_are, send, take, try_read, who,
+    depth_is, lane, next, number, offers, read, readers_are, send, take, try_read, until_over, who,
 };
 use warrener_backend::broker::{Depth, Verdict};
 use warrener_backend::error::Error;
@@ -148,4 +148,51 @@ pub async fn a_subscription_without_credit_is_refused<H: Harness>(h: H) {
         let result = try_read(broker, &one, 0).await;
         assert!(matches!(result, Err(Error::Invalid(_))), "{result:?}");
     }
+}
+
+/// What it holds and what is on its way to it is still its own; what comes later is another's.
+pub async fn who_has_enough_gets_no_more_and_settles_what_it_has<H: Harness>(h: H) {
+    let server = h.server().await;
+    let one = offers("one");
+    server
+        .ensure(std::slice::from_ref(&one))
+        .await
+        .expect("it is up");
+    let agent = h.agent(&who("ann"), &[lane("one")]).await;
+    let mut reader = read(&agent, &one, 2).await;
+    send(&server, &one, 1..5).await;
+    let first = next(&mut reader).await;
+    depth_is(&server, &one, 2, 2).await;
+    // A broker may count it among the readers as long as it holds something.
+    reader.enough();
+    first.ack();
+    let second = next(&mut reader).await;
+    assert!(!second.redelivered, "it went back in between");
+    assert_eq!(number(&second.message), 2);
+    // Another one reads meanwhile, and this one again.
+    let mut again = read(&agent, &one, 1).await;
+    assert_eq!(take(&mut again).await, 3);
+    second.ack();
+    until_over(&mut reader).await;
+    assert_eq!(take(&mut again).await, 4);
+    depth_is(&server, &one, 0, 0).await;
+    readers_are(&server, &one, 1).await;
+}
+
+/// It is no reader any more, and to say it again does nothing.
+pub async fn who_has_enough_and_nothing_is_over_at_once<H: Harness>(h: H) {
+    let server = h.server().await;
+    let one = offers("one");
+    server
+        .ensure(std::slice::from_ref(&one))
+        .await
+        .expect("it is up");
+    let agent = h.agent(&who("ann"), &[lane("one")]).await;
+    let mut reader = read(&agent, &one, 2).await;
+    reader.enough();
+    reader.enough();
+    until_over(&mut reader).await;
+    readers_are(&server, &one, 0).await;
+    send(&server, &one, 1..2).await;
+    depth_is(&server, &one, 1, 0).await;
 }

@@ -85,7 +85,7 @@ impl Line {
             Line::Rabbit(rabbit) => loop {
                 match rabbit.ready(LOOK).await {
                     Ok(()) => std::future::pending().await,
-                    Err(error @ Error::NotAllowed(_)) => {
+                    Err(error @ (Error::NotAllowed(_) | Error::Untrusted { .. })) => {
                         if let Some(problem) = rabbit::hopeless(&error) {
                             return problem;
                         }

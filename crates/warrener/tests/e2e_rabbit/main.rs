@@ -4,8 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails here says enough")]
 
 mod broker;
+mod check;
 mod python;
 mod stage;
+mod tls;
 
 #[path = "../e2e/batches.rs"]
 mod batches;

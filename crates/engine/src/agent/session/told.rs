@@ -1,12 +1,11 @@
 //! What the server says, and what the session does about it.
 
-use super::{Incoming, Session};
+use super::Session;
 use crate::agent::Stopped;
 use std::collections::hash_map::Entry;
 use std::time::Duration;
 use tokio::time::Instant;
-use warrener_backend::broker::Subscribe;
-use warrener_backend::{Address, Delivery, Message};
+use warrener_backend::{Delivery, Message};
 use warrener_model::ClaimId;
 use warrener_model::id::StoreId;
 use warrener_model::message::{
@@ -52,6 +51,10 @@ impl Session {
             Resume::TYPE => {
                 message::decode::<Resume>(body)?;
                 self.draining = self.leaving.is_some();
+                if let Err(error) = self.serve().await {
+                    tracing::warn!(%error, "lanes not subscribed; joining again");
+                    self.disconnected();
+                }
             }
             // Of a newer server: nothing we must know.
             other => tracing::debug!(kind = other, "unknown message ignored"),
@@ -61,30 +64,14 @@ impl Session {
 
     async fn welcome(&mut self, welcome: Welcome, store: Option<StoreId>) {
         *self.sender.store.lock().expect("an id does not panic") = store;
-        for queue in &welcome.queues {
-            if self.serving.contains(&queue.lane) {
-                continue;
-            }
-            let from = Address::Offers(queue.lane.clone());
-            let subscribe = Subscribe {
-                from,
-                credit: queue.prefetch,
-                will: None,
-            };
-            match self.sender.broker.subscribe(subscribe).await {
-                Ok(offers) => {
-                    self.read(offers, Incoming::Offer);
-                    self.serving.insert(queue.lane.clone());
-                }
-                Err(error) => {
-                    tracing::warn!(%error, lane = %queue.lane, "lane not subscribed; joining again");
-                    return self.disconnected();
-                }
-            }
-        }
-        self.joined = true;
+        self.queues = welcome.queues;
         // The server says again whether to drain; a resume that was lost must not hold us up for ever.
         self.draining = self.leaving.is_some();
+        if let Err(error) = self.serve().await {
+            tracing::warn!(%error, "lanes not subscribed; joining again");
+            return self.disconnected();
+        }
+        self.joined = true;
         self.heart
             .set(|pulse| pulse.every = Duration::from_millis(welcome.heartbeat_ms.max(10)));
         tracing::info!(agent = %self.who.agent, instance = %self.who.instance, "joined");
@@ -111,6 +98,7 @@ impl Session {
         tracing::info!(agent = %self.who.agent, reason = drain.reason, "draining");
         if drain.stay {
             self.draining = true;
+            self.rest();
             return;
         }
         // A span, not a moment: the clock of this machine may be another one.
@@ -121,6 +109,7 @@ impl Session {
     /// From now on takes nothing new; says so at once, and goes when everything is reported.
     pub(super) fn leave(&mut self, until: Instant) {
         self.draining = true;
+        self.rest();
         self.leaving = Some(self.leaving.map_or(until, |earlier| earlier.min(until)));
         self.heart
             .set(|pulse| pulse.every = pulse.every.min(Duration::from_millis(50)));

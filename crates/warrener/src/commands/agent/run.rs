@@ -77,7 +77,7 @@ fn setup(args: &AgentRun, globals: &Globals) -> Result<Setup, CliError> {
 }
 
 /// By RabbitMQ, if that is the broker, unless the command line names a server and no broker. And where its server is.
-fn way(globals: &Globals) -> Result<(Way, String), CliError> {
+fn way(globals: &Globals) -> Result<(Way, Option<String>), CliError> {
     let (config, settings) = (&globals.config, &globals.settings);
     let typed = |path: &[&str]| {
         let origin = settings.get(path).map(|setting| &setting.origin);
@@ -86,10 +86,7 @@ fn way(globals: &Globals) -> Result<(Way, String), CliError> {
     let by_link = typed(&["server", "url"]) && !typed(&["broker", "url"]);
     if let Some(way) = rabbit::Way::of(config).filter(|_| !by_link) {
         // Nobody need tell such an agent where the server is; its programs hear it if somebody did.
-        return Ok((
-            Way::Rabbit(Box::new(way)),
-            connect::known(config)?.unwrap_or_default(),
-        ));
+        return Ok((Way::Rabbit(Box::new(way)), connect::known(config)?));
     }
     let server = connect::find(config, settings, Duration::from_secs(5))?;
     let url = server.client.url().to_owned();
@@ -98,7 +95,7 @@ fn way(globals: &Globals) -> Result<(Way, String), CliError> {
         token: server.token,
         roots: server.roots,
     };
-    Ok((way, url))
+    Ok((way, Some(url)))
 }
 
 /// Where work folders are made: in the data folder if there is one here, else in the system's temporary folder.
