@@ -5,8 +5,8 @@ use crate::harness::{CLAIMED, Gate, Mode, World, echo};
 use crate::puppet::Puppet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use warrener_backend::Inbox;
 use warrener_backend::fault::{Fault, Plan, point};
-use warrener_backend::{Address, Broker, Inbox};
 use warrener_engine::Options;
 use warrener_model::State;
 use warrener_model::event::{Cursor, EventKind};
@@ -26,19 +26,12 @@ fn long(options: &mut Options) {
 
 /// After this the next publish of the server comes to a broker that lost every address of offers.
 fn lose_offers_once(world: &World) {
-    let (broker, armed) = (world.broker.clone(), AtomicBool::new(true));
+    let (ground, armed) = (world.ground.clone(), AtomicBool::new(true));
     world.faults.before(point::PUBLISH, move |_| {
-        let (broker, now) = (broker.clone(), armed.swap(false, Ordering::SeqCst));
+        let (ground, now) = (ground.clone(), armed.swap(false, Ordering::SeqCst));
         async move {
             if now {
-                broker.lose_everything();
-                let inboxes = [
-                    Inbox::Results,
-                    Inbox::Presence,
-                    Inbox::Signals,
-                    Inbox::Submit,
-                ];
-                broker.ensure(&inboxes.map(Address::Inbox)).await.unwrap();
+                ground.lose_offers().await;
             }
         }
     });

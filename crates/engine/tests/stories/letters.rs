@@ -4,7 +4,7 @@ use crate::harness::{Mode, World};
 use crate::puppet::Puppet;
 use std::time::Duration;
 use warrener_backend::fault::{Fault, point};
-use warrener_backend::{Address, Broker, Inbox, Message, Outgoing};
+use warrener_backend::{Address, Inbox, Message, Outgoing};
 use warrener_engine::Options;
 use warrener_model::event::{Cursor, EventKind};
 use warrener_model::failure::DeadReason;
@@ -34,7 +34,7 @@ async fn bury(world: &World, message: Message) {
 /// Waits until every dead letter is acknowledged.
 async fn all_read(world: &World) {
     loop {
-        let depth = world.broker.depth(&Address::Dead).await.unwrap();
+        let depth = world.ground.depth(&Address::Dead).await;
         if depth.ready + depth.unsettled == 0 {
             return;
         }
@@ -160,14 +160,14 @@ async fn a_dead_letter_is_kept_until_the_store_has_it() {
     let (first, delivery) = puppet.offer().await;
     world.faults.always(point::COMMIT, Fault::FailBefore);
     delivery.reject("no");
-    while world.broker.depth(&Address::Dead).await.unwrap().unsettled == 0 {
+    while world.ground.depth(&Address::Dead).await.unsettled == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let tried = world.faults.calls(point::COMMIT);
     while world.faults.calls(point::COMMIT) < tried + 3 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let depth = world.broker.depth(&Address::Dead).await.unwrap();
+    let depth = world.ground.depth(&Address::Dead).await;
     assert_eq!(depth.unsettled, 1, "not acknowledged");
     world.faults.heal();
     let (second, _delivery) = puppet.offer().await;
