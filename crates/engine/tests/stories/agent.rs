@@ -139,8 +139,7 @@ async fn h07_a_refused_copy_is_acknowledged_and_does_not_come_round_again() {
         };
         desk.say(&who, &body).await;
         desk.heeded(&who).await;
-        let depth = desk.ground.depth(&lane).await;
-        assert_eq!((depth.ready, depth.unsettled), (0, 0), "not given back");
+        desk.settled(&lane).await;
     }
     assert_eq!(desk.ground.depth(&Address::Dead).await.ready, 0);
     let last = desk.offer("2");
@@ -185,8 +184,7 @@ async fn h24_the_end_of_a_run_settles_no_copy_that_came_over_another_connection(
         reason: "stale".into(),
     };
     desk.say(&who, &refused).await;
-    desk.heeded(&who).await;
-    assert_eq!(desk.ground.depth(&lane).await.unsettled, 0);
+    desk.settled(&lane).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -167,6 +167,18 @@ impl Desk {
         self.beat("up").await;
     }
 
+    /// Waits until nothing that was delivered from here is unsettled; and nothing was given back.
+    pub(crate) async fn settled(&self, from: &Address) {
+        loop {
+            let depth = self.ground.depth(from).await;
+            assert_eq!(depth.ready, 0, "not given back");
+            if depth.unsettled == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// A task with this input: its offer, not yet sent.
     pub(crate) fn offer(&self, input: &str) -> Offer {
         let number = self.numbers.fetch_add(1, Ordering::SeqCst);

@@ -2,14 +2,16 @@
 
 use crate::desk::{Desk, grant, recorded};
 use crate::harness::{Gate, Mode, World, echo};
+use crate::puppet::Puppet;
 use serde_json::json;
 use std::time::Duration;
 use warrener_backend::fault::point;
 use warrener_engine::{LaneOptions, Options, TaskContext, TaskError, Timers};
-use warrener_model::Lane;
+use warrener_model::agent::Presence;
 use warrener_model::event::{Cursor, EventKind};
 use warrener_model::life::Start;
 use warrener_model::message::{Claim, ClaimRefused, Outcome};
+use warrener_model::{AgentId, Lane};
 
 async fn done(_: TaskContext) -> Result<serde_json::Value, TaskError> {
     Ok(json!("done"))
@@ -132,4 +134,22 @@ async fn where_the_delivery_is_the_claim_a_fast_lane_is_like_any_other() {
     let rows = world.orchestrator.events(Cursor(0), Some(id), 100).await;
     let told = rows.unwrap().into_iter().map(|row| row.event.kind);
     assert_eq!(told.collect::<Vec<_>>(), kinds);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_was_up_when_the_server_stopped_counts_as_gone_since_its_start() {
+    let world = World::new(Mode::Direct).await;
+    let _puppet = Puppet::join(&world, "a", 1).await;
+    let id = AgentId::new("a").unwrap();
+    let before = world.orchestrator.agent(&id).unwrap().agent.seen_at;
+    let world = world.restart().await;
+    let agent = world.orchestrator.agent(&id).unwrap().agent;
+    assert_eq!(agent.presence, Presence::Lost);
+    assert!(agent.seen_at > before, "not since its last row was written");
+    let stored = world.store.agents().await.unwrap();
+    assert_eq!(
+        stored,
+        [agent],
+        "and the store says so, or it would begin anew"
+    );
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::broker::Health;
 use warrener_backend::fault::{Call, FaultyBroker, FaultyStore, Plan};
-use warrener_backend::{Broker, Store};
+use warrener_backend::{Address, Broker, Store};
 use warrener_engine::orchestrator::View;
 use warrener_engine::supervise::Scope;
 use warrener_engine::{LaneOptions, Options, Orchestrator, TaskContext, TaskError, Timers, Worker};
@@ -221,6 +221,17 @@ impl World {
             .map(|row| row.event.kind)
             .filter(own)
             .collect()
+    }
+
+    /// Waits until nothing is there that is not acknowledged.
+    pub(crate) async fn all_read(&self, address: &Address) {
+        loop {
+            let depth = self.ground.depth(address).await;
+            if depth.ready + depth.unsettled == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// The agent is known and there.

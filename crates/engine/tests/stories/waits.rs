@@ -33,7 +33,8 @@ async fn commits_of_others_cost_a_waiter_no_read() {
     let store: Arc<dyn Store> = Arc::new(FaultyStore::new(Arc::new(store), plan.clone()));
     let stop = CancellationToken::new();
     let mut scope = Scope::new(&stop);
-    let broker = Ground::new(ANY).await.server().await;
+    let ground = Ground::new(ANY).await;
+    let broker = ground.server().await;
     let orchestrator = Orchestrator::start(store, broker, Options::default(), &mut scope).await;
     let orchestrator = orchestrator.unwrap();
     let engine = tokio::spawn(scope.run(LONG));

@@ -5,7 +5,7 @@ use crate::stage::{asked, close_connections, delete_queue, node, quick, through_
 use std::sync::{Arc, Mutex};
 use tokio::runtime::Handle;
 use warrener_backend::broker::Depth;
-use warrener_backend::{Address, Broker};
+use warrener_backend::{Address, Broker, Inbox};
 use warrener_model::Lane;
 use warrener_model::agent::Who;
 use warrener_rabbitmq::{Limits, RabbitBroker, Role, Settings};
@@ -52,25 +52,19 @@ impl Ground {
     /// What every reader holds, too: asked of the queue itself, for the port and the broker's own counts know less.
     pub(crate) async fn depth(&self, address: &Address) -> Depth {
         let queue = queue(address);
-        let asked_for = format!(
+        let counts = format!(
             r#"{{ok, Queue}} = rabbit_amqqueue:lookup(rabbit_misc:r(VHOST, queue, <<"{queue}">>)),
-            Counts = fun(State) -> [rabbit_fifo:query_messages_ready(State),
-                rabbit_fifo:query_messages_checked_out(State), rabbit_fifo:query_consumer_count(State)] end,
-            {{ok, Found, _}} = ra:consistent_query(amqqueue:get_pid(Queue), Counts),
-            iolist_to_binary(lists:join(" ", [integer_to_list(Count) || Count <- Found]))."#
+            [element(2, ra:consistent_query(amqqueue:get_pid(Queue), {{rabbit_fifo, Count, []}}))
+                || Count <- [query_messages_total, query_messages_ready, query_consumer_count]]."#
         );
-        let said = asked(&self.vhost.url(), &asked_for).await;
-        let said = said.trim_matches(|at: char| !at.is_ascii_digit());
-        let counts: Vec<u64> = said
-            .split(' ')
-            .map(|count| count.parse().unwrap())
-            .collect();
-        let [ready, unsettled, consumers] = counts[..] else {
-            panic!("{said}");
+        let counts = asked(&self.vhost.url(), &counts).await;
+        let Ok([total, ready, consumers]) = serde_json::from_str::<[u64; 3]>(&counts) else {
+            panic!("{counts}");
         };
         Depth {
             ready,
-            unsettled,
+            // One number says whether anything is left: what moves between two questions is not missed.
+            unsettled: total.saturating_sub(ready),
             consumers,
         }
     }
@@ -111,7 +105,7 @@ fn connect(url: &str, role: Role) -> RabbitBroker {
 fn queue(address: &Address) -> &'static str {
     match address {
         Address::Offers(lane) if *lane == Lane::default() => "agent.tasks",
-        Address::Inbox(warrener_backend::Inbox::Submit) => "agent.submit",
+        Address::Inbox(Inbox::Submit) => "agent.submit",
         Address::Dead => "agent.tasks.dead",
         other => panic!("no story asks about {other}"),
     }

@@ -58,7 +58,10 @@ mod work;
 
 /// Files of stories that are not told here.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("direct", "a broker with queues cannot hand out grants"),
+    (
+        "direct",
+        "where the delivery is the claim; these queues offer",
+    ),
     ("ground", "has its own file here"),
     ("main", "is this file"),
 ];
