@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails here says enough")]
 
 mod broker;
+mod consumer_timeout;
+mod fast;
 mod python;
 mod stage;
 
