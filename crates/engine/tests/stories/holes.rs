@@ -41,11 +41,15 @@ fn lose_offers_once(world: &World) {
 async fn h03_work_that_cannot_be_delivered_is_not_taken_for_delivered() {
     for mode in CLAIMED {
         let world = World::with(mode, long).await;
-        let puppet = Puppet::join(&world, "gone", 1).await;
+        let mut puppet = Puppet::join(&world, "gone", 1).await;
         match mode {
             // It is gone without a word, and the server does not know it yet.
             Mode::Direct => puppet.die(),
-            Mode::Claim | Mode::Fast => lose_offers_once(&world),
+            Mode::Claim | Mode::Fast => {
+                // Its reader would be that of the next queue of this name (seen on RabbitMQ 3.10).
+                puppet.reads_no_offers();
+                lose_offers_once(&world);
+            }
         }
         let id = world.submit(r#"{"kind":"work"}"#).await;
         let taken_back = |kind| matches!(kind, EventKind::Unoffered | EventKind::Released);

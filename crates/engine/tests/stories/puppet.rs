@@ -88,6 +88,11 @@ impl Puppet {
         granted
     }
 
+    /// From now on offers are for others.
+    pub(crate) fn reads_no_offers(&mut self) {
+        self.offers = None;
+    }
+
     /// The process dies: nobody reads any more, and no will is left.
     pub(crate) fn die(self) {
         self.control.close();
