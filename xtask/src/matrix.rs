@@ -28,10 +28,36 @@ const PAGE: &str = "docs/matrix.md";
 const RELEASES: &[&str] = &["trixie", "sid"];
 
 /// Tests that mean something on each version.
-const SUITES: &[Suite] = &[Suite {
-    name: "test nodes",
-    args: &["-p", "warrener-testkit", "--test", "nodes"],
-}];
+const SUITES: &[Suite] = &[
+    Suite {
+        name: "test nodes",
+        args: &["-p", "warrener-testkit", "--test", "nodes"],
+    },
+    Suite {
+        name: "rabbitmq",
+        args: &[
+            "-p",
+            "warrener-rabbitmq",
+            "--lib",
+            "--test=check",
+            "--test=cluster",
+            "--test=conformance",
+            "--test=connections",
+            "--test=failures",
+            "--test=owner",
+            "--test=returns",
+            "--test=tls",
+        ],
+    },
+    Suite {
+        name: "stories",
+        args: &["-p", "warrener-rabbitmq", "--test=stories"],
+    },
+    Suite {
+        name: "e2e_rabbit",
+        args: &["-p", "warrener", "--test=e2e_rabbit"],
+    },
+];
 
 /// What `cargo test` is asked.
 #[derive(Debug)]
@@ -124,4 +150,26 @@ fn run_suite(suite: &Suite, place: Option<&PathBuf>) -> io::Result<Tally> {
         eprintln!("{}: {reason}", suite.name);
     }
     Ok(tally)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_test_of_the_back_end_is_in_a_suite() {
+        let args: Vec<&str> = SUITES
+            .iter()
+            .flat_map(|suite| suite.args)
+            .copied()
+            .collect();
+        let folder = workspace().join("crates/rabbitmq/tests");
+        let stage = "stage";
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            let named = args.contains(&format!("--test={name}").as_str());
+            assert!(named || name == stage, "{name} runs on no other version");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use warrener_backend::{Address, Broker};
+use warrener_backend::Address;
 use warrener_engine::{TaskContext, TaskError, Timers};
 use warrener_model::life::RevokeReason;
 use warrener_model::message::{Cancel, Claim, ClaimRefused, Drain, Offer, Outcome, Revoke, Status};
@@ -82,58 +82,6 @@ async fn h23_a_run_that_is_revoked_stops_and_says_nothing() {
     }
 }
 
-/// Runs on one thread, so that holding it up is what a stopped process is.
-#[tokio::test]
-async fn h27_grants_that_waited_while_the_agent_was_stopped_are_claimed_before_they_start() {
-    let timers = Timers {
-        grant_fresh: Duration::from_millis(300),
-        ..calm()
-    };
-    let mut desk = Desk::new(Mode::Direct, timers, done).await;
-    let who = desk.welcome().await;
-    let sure = desk.offer("0");
-    desk.hand(&who, &sure, 1).await;
-    assert_eq!(desk.started.recv().await.unwrap(), json!(0));
-    let (gone, ours) = (desk.offer("1"), desk.offer("2"));
-    desk.hand(&who, &gone, 2).await;
-    desk.hand(&who, &ours, 3).await;
-    std::thread::sleep(timers.grant_fresh * 3);
-    for _ in 0..2 {
-        let claim: Claim = desk.hear().await;
-        assert!(!claim.started);
-        let task_id = claim.task_id;
-        if task_id == gone.task_id {
-            let reason = "held".into();
-            let claim = claim.claim;
-            let body = ClaimRefused {
-                task_id,
-                claim,
-                reason,
-            };
-            desk.say(&who, &body).await;
-        } else {
-            desk.say(&who, &grant(&ours, claim.claim, 3)).await;
-        }
-    }
-    assert_eq!(desk.started.recv().await.unwrap(), json!(2), "still ours");
-    // It joins again; what is handed to it after the welcome starts at once.
-    assert_eq!(desk.welcome().await, who, "the same boot");
-    let fresh = desk.offer("3");
-    desk.hand(&who, &fresh, 4).await;
-    loop {
-        let outcome: Outcome = desk.hear().await;
-        desk.say(&who, &recorded(&outcome)).await;
-        if outcome.task_id == fresh.task_id {
-            break;
-        }
-    }
-    assert_eq!(desk.started.recv().await.unwrap(), json!(3));
-    assert!(
-        desk.started.try_recv().is_err(),
-        "the lost one never starts"
-    );
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn t6_a_grant_for_a_run_that_was_dropped_with_its_connection_starts_nothing() {
     let mut desk = Desk::new(Mode::Claim, calm(), done).await;
@@ -141,7 +89,7 @@ async fn t6_a_grant_for_a_run_that_was_dropped_with_its_connection_starts_nothin
     let offer = desk.offer("1");
     desk.send(Address::Offers(Lane::default()), &offer).await;
     let first: Claim = desk.hear().await;
-    desk.broker.cut(&who);
+    desk.ground.cut(&who);
     desk.hello().await;
     desk.say(&who, &grant(&offer, first.claim, 1)).await;
     desk.greet(&who).await;
@@ -191,10 +139,9 @@ async fn h07_a_refused_copy_is_acknowledged_and_does_not_come_round_again() {
         };
         desk.say(&who, &body).await;
         desk.heeded(&who).await;
-        let depth = desk.broker.depth(&lane).await.unwrap();
-        assert_eq!((depth.ready, depth.unsettled), (0, 0), "not given back");
+        desk.settled(&lane).await;
     }
-    assert_eq!(desk.broker.depth(&Address::Dead).await.unwrap().ready, 0);
+    assert_eq!(desk.ground.depth(&Address::Dead).await.ready, 0);
     let last = desk.offer("2");
     desk.hand(&who, &last, 1).await;
     let outcome: Outcome = desk.hear().await;
@@ -217,7 +164,7 @@ async fn h24_the_end_of_a_run_settles_no_copy_that_came_over_another_connection(
     let offer = desk.offer("1");
     let run = desk.hand(&who, &offer, 1).await;
     desk.started.recv().await.unwrap();
-    desk.broker.cut(&who);
+    desk.ground.cut(&who);
     desk.welcome().await;
     let mut claims: [Claim; 2] = [desk.hear().await, desk.hear().await];
     claims.sort_by_key(|claim| !claim.started);
@@ -229,7 +176,7 @@ async fn h24_the_end_of_a_run_settles_no_copy_that_came_over_another_connection(
     );
     desk.say(&who, &revoke(&offer, 1)).await;
     desk.heeded(&who).await;
-    let depth = desk.broker.depth(&lane).await.unwrap();
+    let depth = desk.ground.depth(&lane).await;
     assert_eq!(depth.unsettled, 1, "unanswered, so not acknowledged");
     let refused = ClaimRefused {
         task_id: offer.task_id,
@@ -237,8 +184,7 @@ async fn h24_the_end_of_a_run_settles_no_copy_that_came_over_another_connection(
         reason: "stale".into(),
     };
     desk.say(&who, &refused).await;
-    desk.heeded(&who).await;
-    assert_eq!(desk.broker.depth(&lane).await.unwrap().unsettled, 0);
+    desk.settled(&lane).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

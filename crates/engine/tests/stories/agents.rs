@@ -1,6 +1,6 @@
 //! The rows of agents: an operator's wish lasts, and those that are gone are forgotten in time.
 
-use crate::harness::{CLAIMED, Gate, Mode, World};
+use crate::harness::{CLAIMED, Gate, World};
 use crate::puppet::Puppet;
 use std::time::Duration;
 use warrener_backend::fault::point;
@@ -88,22 +88,4 @@ async fn agents_that_are_gone_are_shown_for_a_while_and_then_forgotten() {
         drop(rows);
         assert!(!known(&world).contains(&"leaves".to_owned()), "{mode:?}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_agent_that_was_up_when_the_server_stopped_counts_as_gone_since_its_start() {
-    let world = World::new(Mode::Direct).await;
-    let _puppet = Puppet::join(&world, "a", 1).await;
-    let id = AgentId::new("a").unwrap();
-    let before = world.orchestrator.agent(&id).unwrap().agent.seen_at;
-    let world = world.restart().await;
-    let agent = world.orchestrator.agent(&id).unwrap().agent;
-    assert_eq!(agent.presence, Presence::Lost);
-    assert!(agent.seen_at > before, "not since its last row was written");
-    let stored = world.store.agents().await.unwrap();
-    assert_eq!(
-        stored,
-        [agent],
-        "and the store says so, or it would begin anew"
-    );
 }

@@ -1,6 +1,6 @@
 //! What a person is told, when, and what not.
 
-use crate::harness::{MODES, Mode, World, echo};
+use crate::harness::{ANY, MODES, World, echo};
 use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use warrener_backend::fault::{Fault, point};
@@ -47,7 +47,7 @@ async fn a_kind_that_no_agent_of_its_lane_serves_is_told_and_others_are_not() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_takes_nothing_is_told_and_again_if_it_was_well_in_between() {
-    let world = World::with(Mode::Direct, quick).await;
+    let world = World::with(ANY, quick).await;
     let mut alerts = world.orchestrator.alerts();
     for _ in 0..2 {
         world.faults.always(point::HEALTH, Fault::FailBefore);
@@ -70,7 +70,7 @@ async fn a_broker_that_takes_nothing_is_told_and_again_if_it_was_well_in_between
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_failure_for_want_of_a_resource_says_so_in_the_history_and_is_no_alert() {
-    let world = World::with(Mode::Direct, quick).await;
+    let world = World::with(ANY, quick).await;
     let mut alerts = world.orchestrator.alerts();
     let _agent = world.agent("a", 1, |_, _| async {
         Err(TaskError::resource("no memory"))

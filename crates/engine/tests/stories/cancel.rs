@@ -1,6 +1,6 @@
 //! Cancel in every state.
 
-use crate::harness::{MODES, World, echo};
+use crate::harness::{ANY, MODES, World, echo};
 use std::time::Duration;
 use warrener_engine::Error;
 use warrener_model::State;
@@ -84,7 +84,7 @@ async fn a_running_task_is_cancelled_and_its_handler_stopped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_task_can_be_tried_again() {
-    let world = World::new(MODES[0]).await;
+    let world = World::new(ANY).await;
     let id = world.submit(r#"{"kind":"work"}"#).await;
     world
         .orchestrator

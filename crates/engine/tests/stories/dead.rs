@@ -1,6 +1,6 @@
 //! Dead letters: groups, requeue with its count, discard, and the rule that requeues.
 
-use crate::harness::{Mode, World};
+use crate::harness::{ANY, World};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -24,7 +24,7 @@ fn all(dry_run: bool) -> Requeue {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_are_grouped_requeued_and_counted() {
-    let world = World::new(Mode::Direct).await;
+    let world = World::new(ANY).await;
     let works = Arc::new(AtomicBool::new(false));
     let flag = works.clone();
     let _agent = world.agent("a", 2, move |_, input| {
@@ -80,7 +80,7 @@ async fn dead_letters_are_grouped_requeued_and_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_discarded_dead_letter_is_not_dead_any_more() {
-    let world = World::new(Mode::Direct).await;
+    let world = World::new(ANY).await;
     let _agent = world.agent("a", 2, |_, _| async { Err(TaskError::critical("stop")) });
     let id = world.submit(r#"{"kind":"work"}"#).await;
     assert_eq!(world.end(id).await.task.life.state, State::Dead);
@@ -109,7 +109,7 @@ async fn a_discarded_dead_letter_is_not_dead_any_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rule_requeues_each_dead_letter_so_many_times_and_no_more() {
-    let world = World::with(Mode::Direct, |options| {
+    let world = World::with(ANY, |options| {
         let younger = Duration::from_secs(3_600);
         options.auto_requeue = Some(AutoRequeue {
             class: Class::Network,
@@ -139,7 +139,7 @@ async fn the_rule_requeues_each_dead_letter_so_many_times_and_no_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rule_finds_what_lies_behind_more_than_a_page_of_what_it_leaves_alone() {
-    let world = World::with(Mode::Direct, |options| {
+    let world = World::with(ANY, |options| {
         options.auto_requeue = Some(AutoRequeue {
             class: Class::Critical,
             younger: Duration::from_secs(3_600),

@@ -1,6 +1,7 @@
 //! The server played by hand: the test says to one agent what it wants, in the order it wants, and hears what it answers.
 
-use crate::harness::{Mode, capabilities};
+use crate::ground::Ground;
+use crate::harness::{Mode, boot};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -8,7 +9,6 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::broker::Subscribe;
-use warrener_backend::memory::MemoryBroker;
 use warrener_backend::{Address, Broker, Inbox, Message, Outgoing, Subscription};
 use warrener_engine::agent::Stopped;
 use warrener_engine::{TaskContext, TaskError, Timers, Worker};
@@ -21,7 +21,8 @@ use warrener_model::{ClaimId, Class, Json, Lane, TaskId, Timestamp};
 
 pub(crate) struct Desk {
     pub(crate) mode: Mode,
-    pub(crate) broker: MemoryBroker,
+    pub(crate) ground: Ground,
+    broker: Arc<dyn Broker>,
     results: Subscription,
     presence: Subscription,
     /// The inputs of the runs that started, in order.
@@ -41,7 +42,8 @@ impl Desk {
     where
         R: Future<Output = Result<serde_json::Value, TaskError>> + Send + 'static,
     {
-        let broker = MemoryBroker::new(capabilities(mode));
+        let ground = Ground::new(mode).await;
+        let broker = ground.server().await;
         let inboxes = [
             Inbox::Results,
             Inbox::Presence,
@@ -61,9 +63,11 @@ impl Desk {
             say.send(input).unwrap();
             then(context)
         };
-        let worker = Worker::builder(Arc::new(broker.clone()), "a")
+        let who = boot("a");
+        let worker = Worker::builder(ground.agent(&who), "a")
             .concurrency(2)
             .options(|options| {
+                options.instance = Some(who.instance);
                 options.timers = timers;
                 options.drain = Duration::from_millis(300);
             })
@@ -77,6 +81,7 @@ impl Desk {
             presence: broker.subscribe(read(Inbox::Presence)).await.unwrap(),
             agent: tokio::spawn(worker.run(stop.clone())),
             broker,
+            ground,
             started,
             stop,
             numbers: AtomicU32::new(0),
@@ -160,6 +165,18 @@ impl Desk {
         self.beat("draining").await;
         self.say(who, &Resume { reason }).await;
         self.beat("up").await;
+    }
+
+    /// Waits until nothing that was delivered from here is unsettled; and nothing was given back.
+    pub(crate) async fn settled(&self, from: &Address) {
+        loop {
+            let depth = self.ground.depth(from).await;
+            assert_eq!(depth.ready, 0, "not given back");
+            if depth.unsettled == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     /// A task with this input: its offer, not yet sent.

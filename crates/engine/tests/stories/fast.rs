@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use warrener_backend::broker::Subscribe;
-use warrener_backend::{Address, Broker, Outgoing};
-use warrener_engine::{LaneOptions, TaskContext, TaskError};
+use warrener_backend::{Address, Outgoing};
+use warrener_engine::{TaskContext, TaskError};
 use warrener_model::event::EventKind;
-use warrener_model::life::Start;
 use warrener_model::{Lane, State, TaskId};
 
 type Answer = Result<serde_json::Value, TaskError>;
@@ -98,12 +97,12 @@ async fn a_run_that_takes_long_is_handed_over_to_its_lease() {
     assert!(life.lease.unwrap().confirmed);
     // From then on no delivery stands behind it.
     for _ in 0..600 {
-        if world.broker.depth(&offers()).await.unwrap().unsettled == 0 {
+        if world.ground.depth(&offers()).await.unsettled == 0 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(world.broker.depth(&offers()).await.unwrap().unsettled, 0);
+    assert_eq!(world.ground.depth(&offers()).await.unsettled, 0);
     let life = world.end(id).await.task.life;
     assert_eq!((life.state, life.epoch), (State::Succeeded, 1));
     assert_eq!(starts.load(Ordering::SeqCst), 1);
@@ -208,7 +207,7 @@ async fn a_copy_that_starts_after_a_cancel_is_refused_at_its_commit() {
     begun(&starts).await;
     // Waits behind the first one, in the queue.
     let second = world.submit(r#"{"kind":"work"}"#).await;
-    while world.broker.depth(&offers()).await.unwrap().ready == 0 {
+    while world.ground.depth(&offers()).await.ready == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     world
@@ -314,7 +313,7 @@ async fn what_waits_for_a_slot_of_a_busy_agent_goes_to_another_in_time() {
     // Once the first one is handed over the next one is delivered; it waits there for a slot that does not come.
     world.until(first, State::Running).await;
     loop {
-        let depth = world.broker.depth(&offers()).await.unwrap();
+        let depth = world.ground.depth(&offers()).await;
         if (depth.ready, depth.unsettled) == (0, 1) {
             break;
         }
@@ -345,27 +344,4 @@ async fn no_more_offers_are_out_than_the_window_allows() {
         assert!(out <= 3, "{out} offers are out");
         assert_eq!(world.end(id).await.task.life.state, State::Succeeded);
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn where_the_delivery_is_the_claim_a_fast_lane_is_like_any_other() {
-    let world = World::with(Mode::Direct, |options| {
-        let start = Start::Fast;
-        let lane = LaneOptions {
-            start,
-            ..LaneOptions::default()
-        };
-        options.lanes.insert(Lane::default(), lane);
-    })
-    .await;
-    let _agent = world.agent("a", 1, echo);
-    let id = world.submit(r#"{"kind":"work"}"#).await;
-    let life = world.end(id).await.task.life;
-    assert_eq!((life.offer, life.attempt, life.epoch), (0, 1, 1));
-    let kinds = [
-        EventKind::Submitted,
-        EventKind::Started,
-        EventKind::Succeeded,
-    ];
-    assert_eq!(all(&world, id).await, kinds);
 }

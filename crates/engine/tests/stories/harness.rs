@@ -1,5 +1,8 @@
-//! A world for a story: a store in a folder of its own, a memory broker, the orchestrator, and agents to add.
+//! A world for a story: a store in a folder of its own, a broker, the orchestrator, and agents to add.
 
+pub(crate) use crate::ground::{CLAIMED, MODES};
+
+use crate::ground::Ground;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::future::Future;
@@ -10,16 +13,16 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use warrener_backend::broker::Capabilities;
+use warrener_backend::broker::Health;
 use warrener_backend::fault::{Call, FaultyBroker, FaultyStore, Plan};
-use warrener_backend::memory::{MemoryBroker, MemoryOptions};
-use warrener_backend::{Broker, Store};
+use warrener_backend::{Address, Broker, Store};
 use warrener_engine::orchestrator::View;
 use warrener_engine::supervise::Scope;
 use warrener_engine::{LaneOptions, Options, Orchestrator, TaskContext, TaskError, Timers, Worker};
+use warrener_model::agent::Who;
 use warrener_model::event::{Cursor, EventKind};
 use warrener_model::life::Start;
-use warrener_model::{Lane, State, Submission, TaskId, Timestamp};
+use warrener_model::{AgentId, InstanceId, Lane, State, Submission, TaskId, Timestamp};
 use warrener_sqlite::SqliteStore;
 
 /// How work gets to agents.
@@ -33,24 +36,14 @@ pub(crate) enum Mode {
     Fast,
 }
 
-/// A memory broker's options that make it play one or the other.
-pub(crate) fn capabilities(mode: Mode) -> MemoryOptions {
-    let mut options = MemoryOptions::default();
-    options.capabilities = Capabilities {
-        direct: mode == Mode::Direct,
-        ..options.capabilities
-    };
-    options
-}
-
-/// Every mode in which a run starts by a grant that a story can wait for.
-pub(crate) const CLAIMED: [Mode; 2] = [Mode::Direct, Mode::Claim];
-
-pub(crate) const MODES: [Mode; 3] = [Mode::Direct, Mode::Claim, Mode::Fast];
+/// The mode of stories that have nothing to do with it.
+pub(crate) const ANY: Mode = MODES[0];
 
 pub(crate) struct World {
     pub(crate) orchestrator: Orchestrator,
-    pub(crate) broker: MemoryBroker,
+    pub(crate) ground: Ground,
+    /// The story's own connection, with a server's rights.
+    pub(crate) broker: Arc<dyn Broker>,
     pub(crate) store: Arc<dyn Store>,
     /// What the server's calls on its broker and its store meet.
     pub(crate) faults: Plan,
@@ -68,7 +61,6 @@ impl World {
     }
 
     pub(crate) async fn with(mode: Mode, change: impl FnOnce(&mut Options)) -> Self {
-        let broker = MemoryBroker::new(capabilities(mode));
         let mut options = Options {
             timers: Timers::short(),
             ..Options::default()
@@ -83,10 +75,10 @@ impl World {
         }
         change(&mut options);
         let folder = Arc::new(TempDir::new().unwrap());
-        Self::start(folder, broker, options).await
+        Self::start(folder, Ground::new(mode).await, options).await
     }
 
-    async fn start(folder: Arc<TempDir>, broker: MemoryBroker, options: Options) -> Self {
+    async fn start(folder: Arc<TempDir>, ground: Ground, options: Options) -> Self {
         let skew = Arc::new(AtomicI64::new(0));
         let mut place = warrener_sqlite::Options::new(folder.path());
         let (truth, offset) = (place.clock.clone(), skew.clone());
@@ -97,7 +89,7 @@ impl World {
         let stop = CancellationToken::new();
         let mut scope = Scope::new(&stop);
         let faults = Plan::default();
-        let shared = Arc::new(FaultyBroker::new(Arc::new(broker.clone()), faults.clone()));
+        let shared = Arc::new(FaultyBroker::new(ground.server().await, faults.clone()));
         let disk = Arc::new(FaultyStore::new(store.clone(), faults.clone()));
         let orchestrator = Orchestrator::start(disk, shared, options.clone(), &mut scope)
             .await
@@ -105,7 +97,8 @@ impl World {
         let engine = tokio::spawn(scope.run(Duration::from_secs(5)));
         World {
             orchestrator,
-            broker,
+            broker: ground.server().await,
+            ground,
             store,
             faults,
             options,
@@ -121,7 +114,7 @@ impl World {
         let stop = self.stop.child_token();
         let mut scope = Scope::new(&stop);
         let broker = Arc::new(FaultyBroker::new(
-            Arc::new(self.broker.clone()),
+            self.ground.server().await,
             faults.clone(),
         ));
         let options = self.options.clone();
@@ -132,18 +125,14 @@ impl World {
         stop
     }
 
-    /// The server is gone and comes back on the same folder; the broker forgets everything, as an embedded one does.
+    /// The server is gone and comes back on the same folder.
     pub(crate) async fn restart(mut self) -> Self {
         self.stop.cancel();
         (&mut self.engine).await.unwrap();
         self.store.close(Duration::from_secs(5)).await.unwrap();
-        self.broker.lose_everything();
-        Self::start(
-            self.folder.clone(),
-            self.broker.clone(),
-            self.options.clone(),
-        )
-        .await
+        self.ground.server_ends().await;
+        let (folder, ground) = (self.folder.clone(), self.ground.clone());
+        Self::start(folder, ground, self.options.clone()).await
     }
 
     /// Adds an agent that runs kind `work` with this function; it works until its token is cancelled.
@@ -152,25 +141,22 @@ impl World {
         F: Fn(TaskContext, serde_json::Value) -> R + Send + Sync + 'static,
         R: Future<Output = Result<serde_json::Value, TaskError>> + Send + 'static,
     {
-        let broker = Arc::new(self.broker.clone());
-        self.agent_on(broker, name, slots, handler)
+        self.agent_by(&Plan::default(), name, slots, handler)
     }
 
-    pub(crate) fn agent_on<F, R>(
-        &self,
-        broker: Arc<dyn Broker>,
-        name: &str,
-        slots: u32,
-        handler: F,
-    ) -> Member
+    /// The same, with what its calls on the broker meet.
+    pub(crate) fn agent_by<F, R>(&self, plan: &Plan, name: &str, slots: u32, handler: F) -> Member
     where
         F: Fn(TaskContext, serde_json::Value) -> R + Send + Sync + 'static,
         R: Future<Output = Result<serde_json::Value, TaskError>> + Send + 'static,
     {
+        let who = boot(name);
+        let broker = FaultyBroker::new(self.ground.agent(&who), plan.clone());
         let timers = self.options.timers;
-        let worker = Worker::builder(broker, name)
+        let worker = Worker::builder(Arc::new(broker), name)
             .concurrency(slots)
             .options(|options| {
+                options.instance = Some(who.instance);
                 options.timers = timers;
                 options.drain = Duration::from_millis(300);
             })
@@ -237,6 +223,17 @@ impl World {
             .collect()
     }
 
+    /// Waits until nothing is there that is not acknowledged.
+    pub(crate) async fn all_read(&self, address: &Address) {
+        loop {
+            let depth = self.ground.depth(address).await;
+            if depth.ready + depth.unsettled == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// The agent is known and there.
     pub(crate) async fn joined(&self, name: &str) {
         for _ in 0..600 {
@@ -269,6 +266,25 @@ impl Member {
         self.stop.cancel();
         self.task.await.unwrap()
     }
+}
+
+/// A boot of this agent.
+pub(crate) fn boot(name: &str) -> Who {
+    Who {
+        agent: AgentId::new(name).unwrap(),
+        instance: InstanceId::random(fastrand::u32(..)),
+    }
+}
+
+/// Waits until a connection is up.
+pub(crate) async fn up(broker: &dyn Broker) {
+    for _ in 0..3_000 {
+        if broker.health().await == Health::Up {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the broker is not up: {:?}", broker.health().await);
 }
 
 /// Waits until a handler has begun.

@@ -1,6 +1,6 @@
 //! Lanes: pause and resume; agents: drain and resume; names that are taken.
 
-use crate::harness::{MODES, World, echo};
+use crate::harness::{ANY, MODES, World, echo};
 use std::time::Duration;
 use warrener_model::agent::Presence;
 use warrener_model::{AgentId, Lane, State};
@@ -58,7 +58,7 @@ async fn a_drained_agent_takes_nothing_until_it_is_resumed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_is_stopped_leaves() {
-    let world = World::new(MODES[0]).await;
+    let world = World::new(ANY).await;
     let member = world.agent("a", 1, echo);
     world.joined("a").await;
     let name = AgentId::new("a").unwrap();

@@ -1,11 +1,11 @@
 //! Lost agents: what they held is found again, what they say too late is refused.
 
-use crate::harness::{MODES, Mode, World, echo};
+use crate::harness::{CLAIMED, MODES, Mode, World, echo};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use warrener_backend::fault::{Fault, FaultyBroker, Plan};
+use warrener_backend::fault::{Fault, Plan};
 use warrener_model::event::EventKind;
 use warrener_model::{AgentId, State};
 
@@ -68,7 +68,7 @@ async fn a_run_outlives_its_connection_and_is_not_started_again() {
             instance: lease.instance,
         };
         // Cut as soon as it runs: the agent comes back, claims with `started`, and goes on.
-        world.broker.cut(&who);
+        world.ground.cut(&who);
         let view = world.end(id).await;
         assert_eq!(view.task.life.state, State::Succeeded, "{mode:?}");
         let history = world
@@ -87,8 +87,7 @@ async fn h10_a_zombies_outcome_is_refused_after_its_lease_went_to_another() {
         let world = World::new(mode).await;
         // An agent whose every word is lost once it runs, as if it were stopped: only its handler goes on.
         let plan = Plan::seeded(1);
-        let mute = FaultyBroker::new(Arc::new(world.broker.clone()), plan.clone());
-        let zombie = world.agent_on(Arc::new(mute), "zombie", 1, move |_, _| async move {
+        let zombie = world.agent_by(&plan, "zombie", 1, move |_, _| async move {
             tokio::time::sleep(Duration::from_millis(2_000)).await;
             Ok(json!("zombie"))
         });
@@ -127,7 +126,7 @@ async fn h10_a_zombies_outcome_is_refused_after_its_lease_went_to_another() {
 #[tokio::test(flavor = "multi_thread")]
 async fn h21_a_task_that_kills_every_agent_is_given_up() {
     // Its story in a fast lane is in `fast.rs`: there the epoch says nothing of a start.
-    for mode in [Mode::Direct, Mode::Claim] {
+    for mode in CLAIMED {
         let world = World::new(mode).await;
         let id = world.submit(r#"{"kind":"work"}"#).await;
         let mut n = 0;

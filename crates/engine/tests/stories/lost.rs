@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 use warrener_backend::Inbox;
-use warrener_backend::fault::{Fault, FaultyBroker, Plan, point};
+use warrener_backend::fault::{Fault, Plan, point};
 use warrener_engine::Options;
 use warrener_model::State;
 use warrener_model::agent::Who;
@@ -148,11 +148,10 @@ async fn t2_a_run_that_ended_while_its_connection_was_lost_is_reported_over_the_
         })
         .await;
         let plan = Plan::default();
-        let line = FaultyBroker::new(Arc::new(world.broker.clone()), plan.clone());
         let (say, mut started) = tokio::sync::mpsc::unbounded_channel();
         let ended = Arc::new(AtomicBool::new(false));
         let over = ended.clone();
-        let _agent = world.agent_on(Arc::new(line), "a", 1, move |_, input| {
+        let _agent = world.agent_by(&plan, "a", 1, move |_, input| {
             say.send(()).unwrap();
             let over = over.clone();
             async move {
@@ -167,7 +166,7 @@ async fn t2_a_run_that_ended_while_its_connection_was_lost_is_reported_over_the_
         let lease = lease.unwrap();
         plan.always(point::PUBLISH, Fault::FailBefore);
         plan.always(point::SUBSCRIBE, Fault::FailBefore);
-        world.broker.cut(&Who {
+        world.ground.cut(&Who {
             agent: lease.agent,
             instance: lease.instance,
         });
@@ -202,41 +201,6 @@ async fn t3_a_claim_of_a_dead_run_that_is_read_after_a_grant_takes_nothing() {
     puppet.say(Inbox::Results, &outcome).await;
     let life = world.end(id).await.task.life;
     assert_eq!((life.state, life.epoch), (State::Succeeded, 1));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn t4_a_grant_that_a_cancel_overtakes_starts_nothing() {
-    let world = World::with(Mode::Direct, long).await;
-    let (say, mut started) = tokio::sync::mpsc::unbounded_channel();
-    let _agent = world.agent("a", 1, move |context, input| {
-        say.send(context.epoch()).unwrap();
-        async move { Ok(input) }
-    });
-    world.joined("a").await;
-    // A heartbeat says that it has its welcome: the next message is the grant.
-    while world
-        .orchestrator
-        .agents()
-        .iter()
-        .any(|view| view.agent.seen_at == view.agent.joined_at)
-    {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    let gate = Gate::at(&world.faults, point::PUBLISH);
-    let id = world.submit(r#"{"kind":"work"}"#).await;
-    gate.held().await;
-    let cancelled = world.orchestrator.cancel(id, "", "user:test").await;
-    assert!(cancelled.unwrap().stopping);
-    gate.open();
-    let retried = world.orchestrator.retry(id, None, true, "user:test").await;
-    retried.unwrap();
-    world.end(id).await;
-    assert_eq!(
-        started.recv().await,
-        Some(2),
-        "only what was granted after it"
-    );
-    assert!(started.try_recv().is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]

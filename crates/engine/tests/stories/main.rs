@@ -1,6 +1,6 @@
 //! Stories of the engine on the memory broker and a SQLite store: one file a behaviour, each story told twice where it
 //! matters, once where the delivery is the claim (embedded), once where agents claim offers (as on RabbitMQ), and once
-//! in a fast lane there.
+//! in a fast lane there. `rabbitmq/tests/stories` tells them again, on RabbitMQ itself.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,6 +8,7 @@
 )]
 
 mod desk;
+mod ground;
 mod harness;
 mod puppet;
 
@@ -17,6 +18,7 @@ mod alerts;
 mod cancel;
 mod clock;
 mod dead;
+mod direct;
 mod fast;
 mod holes;
 mod lanes;

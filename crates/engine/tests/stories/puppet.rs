@@ -1,22 +1,22 @@
 //! The agent played by hand: the test says to a real server what it wants, when it wants, and hears what it answers.
 
 use crate::desk::{heard, letter};
-use crate::harness::World;
+use crate::harness::{World, boot, up};
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 use warrener_backend::broker::Subscribe;
 use warrener_backend::{Address, Broker, Delivery, Inbox, Message, Outgoing, Subscription};
 use warrener_model::agent::{Card, Who};
-use warrener_model::id::InstanceId;
 use warrener_model::message::{
     self, Body, Claim, ClaimRefused, Granted, Heartbeat, Held, Offer, Outcome, Status, Welcome,
 };
-use warrener_model::{AgentId, ClaimId, Json, Lane, TaskId, Timestamp};
+use warrener_model::{ClaimId, Json, Lane, TaskId, Timestamp};
 
 pub(crate) struct Puppet {
     pub(crate) who: Who,
     pub(crate) slots: u32,
-    broker: warrener_backend::MemoryBroker,
+    broker: Arc<dyn Broker>,
     control: Subscription,
     /// On claim lanes.
     offers: Option<Subscription>,
@@ -25,31 +25,30 @@ pub(crate) struct Puppet {
 impl Puppet {
     /// Says hello, and waits for its welcome.
     pub(crate) async fn join(world: &World, name: &str, slots: u32) -> Self {
-        let who = Who {
-            agent: AgentId::new(name).unwrap(),
-            instance: InstanceId::random(fastrand::u32(..)),
-        };
+        let who = boot(name);
+        let broker = world.ground.agent(&who);
+        up(&*broker).await;
         let control = Subscribe {
             from: Address::Control(who.clone()),
             credit: 100,
             will: None,
         };
         let mut puppet = Puppet {
-            control: world.broker.subscribe(control).await.unwrap(),
+            control: broker.subscribe(control).await.unwrap(),
             offers: None,
-            broker: world.broker.clone(),
+            broker,
             who,
             slots,
         };
         puppet.hello().await;
         puppet.hear::<Welcome>().await;
-        if !world.broker.capabilities().direct {
+        if !puppet.broker.capabilities().direct {
             let offers = Subscribe {
                 from: Address::Offers(Lane::default()),
                 credit: slots,
                 will: None,
             };
-            puppet.offers = Some(world.broker.subscribe(offers).await.unwrap());
+            puppet.offers = Some(puppet.broker.subscribe(offers).await.unwrap());
         }
         puppet
     }
@@ -87,6 +86,11 @@ impl Puppet {
         let granted = self.granted(&self.claim_of(&offer, false)).await;
         delivery.ack();
         granted
+    }
+
+    /// From now on offers are for others.
+    pub(crate) fn reads_no_offers(&mut self) {
+        self.offers = None;
     }
 
     /// The process dies: nobody reads any more, and no will is left.

@@ -67,7 +67,7 @@ async fn h01_offers_that_the_broker_loses_are_made_again() {
                     .await,
             );
             if n % 5 == 4 {
-                world.broker.restart();
+                world.ground.lose_messages().await;
             }
         }
         for id in ids {

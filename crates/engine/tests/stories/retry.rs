@@ -1,6 +1,6 @@
 //! Failures: each class with its policy.
 
-use crate::harness::{MODES, Mode, World};
+use crate::harness::{ANY, MODES, Mode, World};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use warrener_engine::TaskError;
@@ -72,7 +72,7 @@ async fn defect_1_the_attempts_of_a_task_that_always_fails_are_bounded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_class_ends_as_the_contract_says() {
-    let world = World::new(Mode::Direct).await;
+    let world = World::new(ANY).await;
     let _agent = world.agent("a", 4, |_, input| async move {
         let class: Class = input.as_str().unwrap().parse().unwrap();
         Err(TaskError::new(class, "on purpose"))
@@ -104,7 +104,7 @@ async fn every_class_ends_as_the_contract_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_is_a_crash_and_a_run_over_time_a_timeout() {
-    let world = World::new(Mode::Direct).await;
+    let world = World::new(ANY).await;
     let _agent = world.agent("a", 2, |_, input| async move {
         assert!(input != "panic", "boom");
         tokio::time::sleep(std::time::Duration::from_secs(3_600)).await;

@@ -1,6 +1,6 @@
 //! Acceptance: keys, batches, delays, deadlines.
 
-use crate::harness::{MODES, Mode, World, echo};
+use crate::harness::{ANY, MODES, World, echo};
 use warrener_engine::Error;
 use warrener_engine::orchestrator::BatchError;
 use warrener_model::{State, Submission};
@@ -11,7 +11,7 @@ fn read(text: &str) -> Submission {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_key_and_request_make_one_task_and_another_request_is_refused() {
-    let world = World::new(Mode::Direct).await;
+    let world = World::new(ANY).await;
     let submit = |text: &str| {
         let (orchestrator, submission) = (world.orchestrator.clone(), read(text));
         async move {
@@ -30,7 +30,7 @@ async fn the_same_key_and_request_make_one_task_and_another_request_is_refused()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn numbers_of_any_size_are_part_of_what_makes_a_request_the_same() {
-    let world = World::new(Mode::Direct).await;
+    let world = World::new(ANY).await;
     let submit = |input: &str| {
         let submission = read(&format!(r#"{{"kind":"work","input":{input}}}"#));
         let key = Some("k".into());
@@ -50,7 +50,7 @@ async fn numbers_of_any_size_are_part_of_what_makes_a_request_the_same() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_accepted_whole_or_not_at_all() {
-    let world = World::new(Mode::Direct).await;
+    let world = World::new(ANY).await;
     let good = |n: u32| read(&format!(r#"{{"kind":"work","idempotency_key":"k{n}"}}"#));
     let accepted = world
         .orchestrator
@@ -144,7 +144,7 @@ impl Drop for Guard {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kind_with_a_schema_refuses_what_does_not_fit() {
-    let world = World::with(Mode::Direct, |options| {
+    let world = World::with(ANY, |options| {
         let schema = serde_json::json!({"type": "object", "required": ["url"]});
         let validator = jsonschema::validator_for(&schema).unwrap();
         options

@@ -1,6 +1,6 @@
 //! What a run gets of its task and may do by its token, where the delivery is the claim and where agents claim.
 
-use crate::harness::{CLAIMED, Mode, World};
+use crate::harness::{ANY, CLAIMED, World, boot};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -22,14 +22,16 @@ async fn program(world: &World, folder: &Path, script: &str) -> CancellationToke
         ..Program::new(argv, folder.into(), folder.join("work"))
     };
     let executor = CommandExecutor::new(program, Some("http://nowhere".into()), vec![]);
+    let who = boot("ann");
     let options = AgentOptions {
         name: "ann".into(),
+        instance: Some(who.instance.clone()),
         kinds: vec!["*".into()],
         timers: world.options.timers,
         drain: Duration::from_millis(300),
         ..AgentOptions::default()
     };
-    let agent = Agent::new(Arc::new(world.broker.clone()), Arc::new(executor), options);
+    let agent = Agent::new(world.ground.agent(&who), Arc::new(executor), options);
     let stop = CancellationToken::new();
     tokio::spawn(agent.run(stop.clone()));
     world.joined("ann").await;
@@ -99,7 +101,7 @@ async fn lead() -> (World, TaskRight) {
 }
 
 async fn may_spawn() -> World {
-    let world = World::with(Mode::Direct, |options| {
+    let world = World::with(ANY, |options| {
         options.may_spawn.insert(Kind::new("work").unwrap());
     })
     .await;

@@ -1,13 +1,14 @@
 //! Waiting: whoever waits is woken by the end it waits for and reads nothing else; there is a bound.
 
-use crate::harness::{Mode, World};
+use crate::ground::Ground;
+use crate::harness::{ANY, World};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use warrener_backend::Store;
 use warrener_backend::fault::{FaultyStore, Plan, point};
-use warrener_backend::{MemoryBroker, Store};
 use warrener_engine::supervise::Scope;
 use warrener_engine::{Error, Options, Orchestrator};
 use warrener_model::{Submission, TaskId};
@@ -32,7 +33,8 @@ async fn commits_of_others_cost_a_waiter_no_read() {
     let store: Arc<dyn Store> = Arc::new(FaultyStore::new(Arc::new(store), plan.clone()));
     let stop = CancellationToken::new();
     let mut scope = Scope::new(&stop);
-    let broker = Arc::new(MemoryBroker::default());
+    let ground = Ground::new(ANY).await;
+    let broker = ground.server().await;
     let orchestrator = Orchestrator::start(store, broker, Options::default(), &mut scope).await;
     let orchestrator = orchestrator.unwrap();
     let engine = tokio::spawn(scope.run(LONG));
@@ -66,7 +68,7 @@ async fn commits_of_others_cost_a_waiter_no_read() {
 
 #[tokio::test]
 async fn more_waiters_than_there_is_room_for_are_refused_until_one_goes() {
-    let world = World::with(Mode::Direct, |options| options.waiters = 2).await;
+    let world = World::with(ANY, |options| options.waiters = 2).await;
     let id = submit(&world.orchestrator).await;
     let ids = [id];
     let mut waiters = [(); 2].map(|()| Box::pin(world.orchestrator.wait(&ids, false, LONG)));

@@ -1,6 +1,6 @@
 //! Work gets done: by one agent, by many, each task once, best first.
 
-use crate::harness::{MODES, Mode, World, echo};
+use crate::harness::{ANY, MODES, Mode, World, echo};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -102,7 +102,7 @@ async fn scenario_j_a_critical_task_behind_fifty_low_ones_is_next_to_start() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_waits_for_an_agent_and_says_so() {
-    let world = World::new(MODES[0]).await;
+    let world = World::new(ANY).await;
     let id = world.submit(r#"{"kind":"work","lane":"gpu"}"#).await;
     let view = world.orchestrator.task(id).await.unwrap();
     let word = serde_json::to_value(view.waiting_for).unwrap();
@@ -157,7 +157,7 @@ async fn an_agent_that_drains_finishes_what_it_has_and_gives_back_the_rest() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn logs_and_progress_of_a_run_can_be_read() {
-    let world = World::new(MODES[0]).await;
+    let world = World::new(ANY).await;
     let _agent = world.agent("a", 1, |ctx, input| async move {
         ctx.log("first line").await;
         ctx.progress(0.5, "half").await;

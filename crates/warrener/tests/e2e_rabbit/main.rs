@@ -5,6 +5,8 @@
 
 mod broker;
 mod check;
+mod consumer_timeout;
+mod fast;
 mod python;
 mod stage;
 mod tls;
