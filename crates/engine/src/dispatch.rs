@@ -271,6 +271,7 @@ async fn offer(core: &Arc<Core>, lane: &Lane) -> Result<usize> {
     let intents = failed.into_iter().map(|(task, receipt)| {
         let event = Event::Unoffer {
             offer: task.life.offer,
+            again: false,
         };
         let detail = serde_json::json!({ "reason": format!("{receipt:?}").to_lowercase() });
         Intent::new(task.id, event, "server").detail(detail)

@@ -182,7 +182,10 @@ fn intent(core: &Core, item: &Item) -> (Intent, Option<&'static str>) {
                 core.registry.objection(&claim.who, *task)
             };
             let event = match objection {
-                Some(_) => Event::Unoffer { offer: claim.offer },
+                Some(_) => Event::Unoffer {
+                    offer: claim.offer,
+                    again: claim.redelivered,
+                },
                 None => Event::Claim(claim.clone()),
             };
             (Intent::new(*task, event, actor), objection)

@@ -163,6 +163,7 @@ async fn overdue(core: &Arc<Core>, now: Timestamp) -> Result<()> {
         };
         let event = Event::Unoffer {
             offer: task.life.offer,
+            again: false,
         };
         let detail = serde_json::json!({ "reason": reason });
         Intent::new(task.id, event, "server").detail(detail)

@@ -20,7 +20,13 @@ use warrener_model::{State, limits};
 fn h1_a_ready_task_whose_message_is_gone_is_offered_again_under_the_next_number() {
     let mut desk = Desk::new();
     desk.does(Event::Offer);
-    assert_eq!(desk.does(Event::Unoffer { offer: 1 }), vec![Effect::Ready]);
+    assert_eq!(
+        desk.does(Event::Unoffer {
+            offer: 1,
+            again: false
+        }),
+        vec![Effect::Ready]
+    );
     desk.does(Event::Offer);
     assert_eq!(desk.refuses(claim(&who("a"), 1, 1)), Refused::Stale);
     desk.does(claim(&who("a"), 1, 2));
@@ -187,7 +193,13 @@ fn h19_a_slow_mark_of_an_old_offer_does_not_hit_the_next_one() {
     let mut desk = Desk::running();
     desk.does(ends(&who("a"), 1, Ending::Released));
     desk.does(Event::Offer);
-    for old in [Event::Unoffer { offer: 1 }, Event::DeadLetter { offer: 1 }] {
+    for old in [
+        Event::Unoffer {
+            offer: 1,
+            again: false,
+        },
+        Event::DeadLetter { offer: 1 },
+    ] {
         assert_eq!(desk.refuses(old), Refused::Stale);
     }
     assert!(desk.life.offered_at.is_some());
@@ -255,7 +267,10 @@ fn h26_a_grant_to_a_dead_agent_costs_a_loss_and_no_attempt() {
 fn h27_a_delivery_that_waited_unseen_is_stale_once_its_offer_is_overdue() {
     let mut desk = Desk::new();
     desk.does(Event::Offer);
-    desk.does(Event::Unoffer { offer: 1 });
+    desk.does(Event::Unoffer {
+        offer: 1,
+        again: false,
+    });
     assert_eq!(desk.refuses(claim(&who("a"), 1, 1)), Refused::Stale);
     desk.does(Event::Offer);
     assert_eq!(desk.refuses(claim(&who("a"), 1, 1)), Refused::Stale);

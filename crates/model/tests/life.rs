@@ -303,7 +303,10 @@ fn way_out(life: &Life, now: Timestamp) -> Event {
         (State::Blocked, _) => Event::DependenciesMet,
         (State::Scheduled | State::Retrying, _) => Event::Due,
         (State::Parked, _) => Event::Unpark(life.parked.expect("a parked task says why")),
-        (State::Ready, Some(_)) => Event::Unoffer { offer: life.offer },
+        (State::Ready, Some(_)) => Event::Unoffer {
+            offer: life.offer,
+            again: false,
+        },
         (State::Ready, None) => Event::Assign {
             claim: ClaimId::from_bytes([8; 16]),
             who: who(0),

@@ -44,9 +44,21 @@ pub(super) fn offer(life: &Life, context: &Context<'_>) -> Result<Step, Refused>
 }
 
 /// Rows 2, 6 and 9: nothing of this offer is in the broker any more, or counts any more.
-pub(super) fn unoffer(life: &Life, offer: u64) -> Result<Step, Refused> {
+pub(super) fn unoffer(
+    life: &Life,
+    offer: u64,
+    again: bool,
+    context: &Context<'_>,
+) -> Result<Step, Refused> {
     current_offer(life, offer)?;
     let mut life = life.clone();
+    if again && life.is_fast() {
+        // As if it had been granted: a task that kills its agents must come to its end wherever it goes next.
+        life.losses += 1;
+        if life.losses > context.policies.of(Class::Lost).retries {
+            return Ok(dead(life, DeadReason::Exhausted, true, context));
+        }
+    }
     fast::withdraw(&mut life);
     Ok(Step {
         life,

@@ -98,6 +98,8 @@ pub enum Event {
     OfferFast,
     /// Rows 2, 6 and 9: that offer came to nothing (returned, unconfirmed, overdue, no slot).
     Unoffer {
+        /// It came to an agent a second time: whoever had it first may have started and be gone. Counts in fast lanes.
+        again: bool,
         /// Which offer.
         offer: u64,
     },

@@ -76,9 +76,28 @@ fn a_redelivered_fast_offer_costs_a_loss_and_no_attempt_until_the_losses_are_too
 }
 
 #[test]
+fn a_second_delivery_that_is_refused_is_a_loss_too_or_it_would_kill_agents_without_end() {
+    let mut desk = fast();
+    for offer in 1..=3 {
+        desk.does(Event::Unoffer { offer, again: true });
+        assert_eq!(u64::from(desk.life.losses), offer);
+        desk.does(Event::OfferFast);
+    }
+    desk.does(Event::Unoffer {
+        offer: 4,
+        again: true,
+    });
+    assert_eq!(desk.life.state, State::Dead);
+    assert_eq!(desk.life.dead_reason, Some(DeadReason::Exhausted));
+}
+
+#[test]
 fn a_fast_offer_that_nothing_is_known_to_have_started_of_costs_no_attempt() {
     let mut desk = fast();
-    desk.does(Event::Unoffer { offer: 1 });
+    desk.does(Event::Unoffer {
+        offer: 1,
+        again: false,
+    });
     assert_eq!((desk.life.attempt, desk.life.max_attempts), (1, 3));
     assert_eq!(desk.refuses(succeeds(&who("a"), 1)), Refused::Stale);
     desk.does(Event::OfferFast);

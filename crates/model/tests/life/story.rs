@@ -111,7 +111,10 @@ fn event(life: &Life, act: &Act) -> Event {
     match act {
         Act::Offer => Event::Offer,
         Act::OfferFast => Event::OfferFast,
-        Act::Unoffer { back } => Event::Unoffer { offer: offer(back) },
+        Act::Unoffer { back } => Event::Unoffer {
+            offer: offer(back),
+            again: false,
+        },
         Act::DeadLetter { back } => Event::DeadLetter { offer: offer(back) },
         Act::Assign(to) => Event::Assign {
             claim: ClaimId::from_bytes([7; 16]),

@@ -126,9 +126,14 @@ fn event(input: &Input) -> Event {
             ending: ending(end),
         },
         Input::Note(Note::DeadLetter { offer }) => Event::DeadLetter { offer },
-        Input::Full(Ask { offer, .. }) | Input::Overdue(offer) | Input::Unconfirmed(offer) => {
-            Event::Unoffer { offer }
-        }
+        Input::Full(ask) => Event::Unoffer {
+            offer: ask.offer,
+            again: ask.redelivered,
+        },
+        Input::Overdue(offer) | Input::Unconfirmed(offer) => Event::Unoffer {
+            offer,
+            again: false,
+        },
         Input::Offer => Event::Offer,
         Input::OfferFast => Event::OfferFast,
         Input::Assign(seat, run) => Event::Assign {

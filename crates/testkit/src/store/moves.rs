@@ -29,6 +29,7 @@ pub async fn a_move_writes_the_whole_life_and_the_next_version<H: Harness>(h: H)
         (
             |task| Event::Unoffer {
                 offer: task.life.offer,
+                again: false,
             },
             2,
         ),

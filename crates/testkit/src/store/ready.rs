@@ -42,7 +42,17 @@ pub async fn what_is_offered_or_not_ready_is_not_there<H: Harness>(h: H) {
     assert_eq!(ids().await, [ready.id]);
     happen(&*store, later.id, &Event::Due, 1_000, None).await;
     assert_eq!(ids().await, [ready.id, later.id]);
-    happen(&*store, offered.id, &Event::Unoffer { offer: 1 }, 2, None).await;
+    happen(
+        &*store,
+        offered.id,
+        &Event::Unoffer {
+            offer: 1,
+            again: false,
+        },
+        2,
+        None,
+    )
+    .await;
     assert_eq!(ids().await.len(), 3);
     let b = store.ready(lane("b"), vec![], 100).await.expect("ready");
     assert_eq!(b, [other]);

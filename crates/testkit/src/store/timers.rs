@@ -62,7 +62,17 @@ pub async fn offers_that_nobody_took_are_found<H: Harness>(h: H) {
     };
     assert_eq!(found(30, 10).await, [tasks[1].id, tasks[2].id]);
     assert_eq!(found(31, 2).await, [tasks[1].id, tasks[2].id]);
-    happen(&*store, tasks[1].id, &Event::Unoffer { offer: 1 }, 40, None).await;
+    happen(
+        &*store,
+        tasks[1].id,
+        &Event::Unoffer {
+            offer: 1,
+            again: false,
+        },
+        40,
+        None,
+    )
+    .await;
     assert_eq!(found(99, 10).await, [tasks[2].id, tasks[0].id]);
 }
 
@@ -82,7 +92,17 @@ pub async fn the_offers_of_a_lane_are_counted_and_say_how_they_start<H: Harness>
     happen(&*store, other.id, &Event::OfferFast, 1, None).await;
     assert_eq!(out().await, 2);
     assert!(fast.life.is_fast());
-    happen(&*store, one.id, &Event::Unoffer { offer: 1 }, 2, None).await;
+    happen(
+        &*store,
+        one.id,
+        &Event::Unoffer {
+            offer: 1,
+            again: false,
+        },
+        2,
+        None,
+    )
+    .await;
     assert!(!read(&*store, one.id).await.life.is_fast());
     happen(&*store, two.id, &Event::Cancel, 2, None).await;
     assert_eq!(out().await, 0);
