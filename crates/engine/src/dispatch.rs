@@ -79,11 +79,15 @@ fn free(core: &Core, lane: &Lane) -> usize {
     core.registry.lanes().get(lane).map_or(0, |room| room.free)
 }
 
-/// What is left of the window of a fast lane, which all servers share.
-async fn window(core: &Core, lane: &Lane) -> Result<usize> {
-    let window = core.options.lanes.get(lane).map_or(0, |lane| lane.window);
+/// How much of a lane can be offered beside what is out, as the store counts it: all servers share that, and no answer
+/// that was lost takes room for ever.
+async fn left(core: &Core, lane: &Lane) -> Result<usize> {
+    let room = match core.start(lane) {
+        Start::Claim => free(core, lane),
+        Start::Fast => core.options.lanes.get(lane).map_or(0, |lane| lane.window),
+    };
     let out = core.store.offers_out(lane.clone()).await?;
-    Ok(window.saturating_sub(usize::try_from(out).unwrap_or(usize::MAX)))
+    Ok(room.saturating_sub(usize::try_from(out).unwrap_or(usize::MAX)))
 }
 
 /// What of a lane can be handed out now, best first.
@@ -229,14 +233,11 @@ async fn offer(core: &Arc<Core>, lane: &Lane) -> Result<usize> {
     if core.broker.health().await != Health::Up {
         return Ok(0);
     }
-    let (event, room) = match core.start(lane) {
-        Start::Claim => {
-            let out = core.registry.offers_out(lane);
-            (Event::Offer, free(core, lane).saturating_sub(out))
-        }
-        Start::Fast => (Event::OfferFast, window(core, lane).await?),
+    let event = match core.start(lane) {
+        Start::Claim => Event::Offer,
+        Start::Fast => Event::OfferFast,
     };
-    let tasks = candidates(core, lane, room).await?;
+    let tasks = candidates(core, lane, left(core, lane).await?).await?;
     if tasks.is_empty() {
         return Ok(0);
     }
@@ -269,6 +270,8 @@ async fn offer(core: &Arc<Core>, lane: &Lane) -> Result<usize> {
         .collect();
     let handed = offered.len() - failed.len();
     let intents = failed.into_iter().map(|(task, receipt)| {
+        // Before the commit that makes it ready again, or a queue that is full would be asked without a pause.
+        core.registry.rest(task.id);
         let event = Event::Unoffer {
             offer: task.life.offer,
             again: false,
@@ -277,6 +280,5 @@ async fn offer(core: &Arc<Core>, lane: &Lane) -> Result<usize> {
         Intent::new(task.id, event, "server").detail(detail)
     });
     core.transitions(intents.collect()).await?;
-    // What failed is no progress: the round after it waits, or it would go on without a pause.
     Ok(handed)
 }

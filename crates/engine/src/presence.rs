@@ -285,7 +285,9 @@ async fn heartbeat(core: &Arc<Core>, beat: &Heartbeat) -> Result<()> {
 /// An agent is gone: its runs have the grace to show themselves (through another connection of the same boot).
 pub(crate) async fn gone(core: &Arc<Core>, who: &Who, presence: Presence) -> Result<()> {
     let now = core.now().await?;
-    if core.leaves(who, presence, now).await?.is_some() {
+    let left = core.leaves(who, presence, now).await;
+    // Whatever became of the write: its word is not said again, and the grace of its runs begins now.
+    if !matches!(left, Ok(None)) {
         // A server that stops ends the links itself: nobody is lost then.
         if presence == Presence::Lost && !core.is_draining() {
             core.alerts.agent_lost(&who.agent, now);
@@ -293,7 +295,8 @@ pub(crate) async fn gone(core: &Arc<Core>, who: &Who, presence: Presence) -> Res
         tracing::info!(agent = %who.agent, instance = %who.instance, presence = presence.as_str(), "agent gone");
     }
     let clean = presence == Presence::Left;
-    abandon(core, clean, |held| held == who).await
+    abandon(core, clean, |held| held == who).await?;
+    left.map(drop)
 }
 
 /// Starts the grace of every run whose holder is one of these; `clean` when it said goodbye, having reported all that

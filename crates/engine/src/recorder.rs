@@ -179,7 +179,8 @@ fn intent(core: &Core, item: &Item) -> (Intent, Option<&'static str>) {
             let objection = if claim.started {
                 None
             } else {
-                core.registry.objection(&claim.who, *task)
+                core.registry
+                    .objection(&claim.who, *task, |lane| core.is_paused(lane))
             };
             let event = match objection {
                 Some(_) => Event::Unoffer {

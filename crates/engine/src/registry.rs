@@ -12,6 +12,7 @@ use warrener_model::name::{Kind, Lane};
 use warrener_model::task::Task;
 use warrener_model::{AgentId, TaskId, Timestamp};
 
+mod claims;
 mod known;
 mod offers;
 mod rests;
@@ -261,16 +262,6 @@ impl Registry {
         })
     }
 
-    /// What of every lane is not offered just now: it came to the wrong agent a moment ago.
-    pub(crate) fn resting(&self) -> HashSet<TaskId> {
-        self.lock().offers.rests.now(Instant::now())
-    }
-
-    /// How many offers of a lane are out.
-    pub(crate) fn offers_out(&self, lane: &Lane) -> usize {
-        self.lock().offers.out(lane)
-    }
-
     /// Of these kinds, those that no live agent of the lane runs.
     pub(crate) fn unserved(&self, lane: &Lane, kinds: Vec<(Kind, u64)>) -> Vec<Kind> {
         let inner = self.lock();
@@ -336,21 +327,6 @@ impl Registry {
         live.holds.insert(task.id);
         inner.holder.insert(task.id, chosen.agent.clone());
         Some(chosen)
-    }
-
-    /// Whether this agent may start one more, for a claim: `draining`, `no_slot`, or nothing against it. A queue gives
-    /// an offer to any agent of the lane; one that it is not for has no slot for it.
-    pub(crate) fn objection(&self, who: &Who, task: TaskId) -> Option<&'static str> {
-        let mut inner = self.lock();
-        let Inner { agents, offers, .. } = &mut *inner;
-        let live = agents.get(&who.agent)?;
-        if live.agent.presence == Presence::Draining {
-            return Some("draining");
-        }
-        let full = live.holds.len() >= live.agent.card.slots as usize;
-        let has_room = |id: &AgentId| agents.get(id).is_some_and(|live| live.free() > 0);
-        let other = offers.is_for_another(task, &live.agent.card, has_room);
-        (full || other).then_some("no_slot")
     }
 
     /// Everybody that is known.

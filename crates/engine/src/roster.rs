@@ -34,16 +34,21 @@ impl Core {
         Ok(Some(agent))
     }
 
-    /// An operator's wish. Durable first: one that is only in memory would be gone with the process.
+    /// An operator's wish; durable when this comes back. The view has it before the store: were the caller gone in
+    /// between, the next hello would write the old one from the view.
     pub(crate) async fn wish_drain(&self, id: &AgentId, drain: bool) -> Result<()> {
         let _one = self.roster.lock().await;
         let agent = self.registry.agent(id).ok_or_else(|| Error::NotFound {
             what: "agent",
             id: id.to_string(),
         })?;
-        self.write(Agent { drain, ..agent }).await?;
+        let before = agent.drain;
         self.registry.set_drain(id, drain);
-        Ok(())
+        let written = self.write(Agent { drain, ..agent }).await;
+        if written.is_err() {
+            self.registry.set_drain(id, before);
+        }
+        written
     }
 
     /// Agents that are gone since before then are forgotten, unless somebody still wants something of them.

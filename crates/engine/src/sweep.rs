@@ -147,7 +147,12 @@ async fn overdue(core: &Arc<Core>, now: Timestamp) -> Result<()> {
     let unclaimed = now.minus(core.options.timers.offer_overdue);
     // The offers of fast lanes may wait for long: they do not hide the others behind them.
     let windows: usize = core.options.lanes.values().map(|lane| lane.window).sum();
+    let read = Instant::now();
     let tasks = core.store.offered_before(now, OFFERS + windows).await?;
+    if tasks.len() < OFFERS + windows {
+        let out = tasks.iter().map(|task| task.id).collect();
+        core.registry.offers_are(&out, read);
+    }
     let passed = passed(core, &tasks, now).await;
     let late = tasks.iter().filter(|task| {
         let limit = match task.life.start {

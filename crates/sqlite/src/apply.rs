@@ -266,7 +266,9 @@ fn left(db: &Connection, n: i64, ending: &Ending) -> rusqlite::Result<()> {
 }
 
 fn report(db: &Connection, task: TaskId, epoch: u64, progress: &Progress) -> rusqlite::Result<()> {
-    let sql = "SELECT n FROM task WHERE id = ?1 AND epoch = ?2 AND state = 'running'";
+    // A run of a fast lane may have no lease yet: its task is still the offer.
+    let sql = "SELECT n FROM task WHERE id = ?1 AND epoch = ?2 \
+         AND (state = 'running' OR (state = 'ready' AND offered_at IS NOT NULL AND start = 'fast'))";
     let running = db
         .prepare_cached(sql)?
         .query_row(params![task.as_bytes(), epoch.cast_signed()], |row| {

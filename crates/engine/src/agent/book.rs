@@ -243,13 +243,25 @@ impl Book {
         }
     }
 
-    /// The connection is gone: what has not started is dropped.
-    pub(super) fn disconnected(&mut self) {
-        self.runs
-            .retain(|_, entry| !matches!(entry.phase, Phase::Claiming { .. }));
+    /// The connection is gone: what has not started is dropped. A fast offer that waits for a slot is delivered to
+    /// somebody else now; the session stops its wait.
+    pub(super) fn disconnected(&mut self) -> Vec<Order> {
+        let waits = |entry: &Entry| {
+            let running = matches!(entry.phase, Phase::Running { .. });
+            running && !entry.known && !entry.begun
+        };
+        let (runs, mut orders) = (&mut self.runs, vec![]);
+        runs.retain(|claim, entry| {
+            let claim = *claim;
+            if waits(entry) {
+                orders.push(Order::Stop { claim });
+            }
+            !matches!(entry.phase, Phase::Claiming { .. }) && !waits(entry)
+        });
         for entry in self.runs.values_mut() {
             entry.asking = None;
         }
+        orders
     }
 
     /// This agent stood still for longer than a grant is fresh. Whatever waited for it meanwhile is claimed instead of

@@ -108,6 +108,8 @@ struct Session {
     /// What the last welcome named.
     queues: Vec<Queue>,
     joined: bool,
+    /// How long a delivery may be kept.
+    handoff: Duration,
     hello_at: Instant,
     /// When the loop went round last.
     round: Instant,
@@ -152,6 +154,7 @@ pub(super) async fn run(
         },
         sender,
         executor,
+        handoff: options.timers.handoff,
         options,
         who,
         book: Book::default(),
@@ -258,7 +261,7 @@ impl Session {
         for order in self.book.due(now, self.clock) {
             self.obey(order);
         }
-        let handoff = self.options.timers.handoff;
+        let handoff = self.handoff;
         let late = |at: &Instant| now.duration_since(*at) >= handoff / 2;
         let due: Vec<ClaimId> = self
             .deliveries
@@ -342,7 +345,9 @@ impl Session {
         self.hello_at = Instant::now();
         // Tags of another connection mean nothing: dropping these does no harm, settling them would.
         self.deliveries.clear();
-        self.book.disconnected();
+        for order in self.book.disconnected() {
+            self.obey(order);
+        }
     }
 
     /// Whether there is nothing more to do.

@@ -2,7 +2,7 @@
 //! so the claim is where it is seen.
 
 use super::rests::Rests;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use tokio::time::Instant;
 use warrener_model::agent::Card;
 use warrener_model::name::{Kind, Lane};
@@ -28,6 +28,7 @@ struct Aim {
     lane: Lane,
     kind: Kind,
     prefer: Option<AgentId>,
+    since: Instant,
 }
 
 impl Offers {
@@ -38,6 +39,7 @@ impl Offers {
                 lane: spec.lane.clone(),
                 kind: spec.kind.clone(),
                 prefer: task.life.prefer.clone(),
+                since: Instant::now(),
             };
             self.lanes
                 .entry(spec.lane.clone())
@@ -48,9 +50,20 @@ impl Offers {
         }
     }
 
-    /// How many of a lane are out.
-    pub(super) fn out(&self, lane: &Lane) -> usize {
-        self.lanes.get(lane).map_or(0, HashMap::len)
+    /// Keeps these, and what came after this moment.
+    pub(super) fn retain(&mut self, tasks: &HashSet<TaskId>, read: Instant) {
+        for lane in self.lanes.values_mut() {
+            lane.retain(|task, aim| aim.since >= read || tasks.contains(task));
+        }
+    }
+
+    /// The lane of an offer.
+    pub(super) fn lane_of(&self, task: TaskId) -> Option<&Lane> {
+        self.aim(task).map(|aim| &aim.lane)
+    }
+
+    fn aim(&self, task: TaskId) -> Option<&Aim> {
+        self.lanes.values().find_map(|lane| lane.get(&task))
     }
 
     /// Whether this agent should not have it: it does not run such tasks, or the one that it is meant for has room.
@@ -60,15 +73,6 @@ impl Offers {
         card: &Card,
         has_room: impl Fn(&AgentId) -> bool,
     ) -> bool {
-        let another = self.goes_by(task, card, has_room);
-        match another {
-            true => self.rests.refused(task, Instant::now()),
-            false => self.rests.over(task),
-        }
-        another
-    }
-
-    fn goes_by(&mut self, task: TaskId, card: &Card, has_room: impl Fn(&AgentId) -> bool) -> bool {
         let Some(aim) = self.lanes.values().find_map(|lane| lane.get(&task)) else {
             return false;
         };

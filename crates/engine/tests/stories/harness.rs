@@ -150,9 +150,40 @@ impl World {
         F: Fn(TaskContext, serde_json::Value) -> R + Send + Sync + 'static,
         R: Future<Output = Result<serde_json::Value, TaskError>> + Send + 'static,
     {
+        let broker = FaultyBroker::new(self.ground.agent(&boot(name)), plan.clone());
+        self.member(broker, name, slots, "work", self.options.timers, handler)
+    }
+
+    /// An agent that runs this kind, by its own timers.
+    pub(crate) fn agent_of<F, R>(
+        &self,
+        name: &str,
+        kind: &str,
+        timers: Timers,
+        handler: F,
+    ) -> Member
+    where
+        F: Fn(TaskContext, serde_json::Value) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<serde_json::Value, TaskError>> + Send + 'static,
+    {
+        let broker = FaultyBroker::new(self.ground.agent(&boot(name)), Plan::default());
+        self.member(broker, name, 1, kind, timers, handler)
+    }
+
+    fn member<F, R>(
+        &self,
+        broker: FaultyBroker,
+        name: &str,
+        slots: u32,
+        kind: &str,
+        timers: Timers,
+        handler: F,
+    ) -> Member
+    where
+        F: Fn(TaskContext, serde_json::Value) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<serde_json::Value, TaskError>> + Send + 'static,
+    {
         let who = boot(name);
-        let broker = FaultyBroker::new(self.ground.agent(&who), plan.clone());
-        let timers = self.options.timers;
         let worker = Worker::builder(Arc::new(broker), name)
             .concurrency(slots)
             .options(|options| {
@@ -160,7 +191,7 @@ impl World {
                 options.timers = timers;
                 options.drain = Duration::from_millis(300);
             })
-            .handle("work", handler)
+            .handle(kind, handler)
             .unwrap()
             .build();
         let stop = CancellationToken::new();

@@ -27,6 +27,7 @@ mod letters;
 mod lost;
 mod restart;
 mod retry;
+mod rounds;
 mod senders;
 mod submit;
 mod token;

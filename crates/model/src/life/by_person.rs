@@ -1,6 +1,8 @@
 //! What people cause: cancel (row 13), retry (row 14), reassign, and the acts that a parked task waits for.
 
-use super::{Context, Effect, Life, Needs, Parked, Refused, RevokeReason, State, Step, finish};
+use super::{
+    Context, Effect, Life, Needs, Parked, Refused, RevokeReason, State, Step, fast, finish,
+};
 use crate::event::EventKind;
 use crate::name::AgentId;
 
@@ -92,6 +94,11 @@ pub(super) fn reassign(life: &Life, to: &AgentId, context: &Context<'_>) -> Resu
         ];
         life.max_attempts = life.max_attempts.saturating_add(1);
         life.enter(State::Ready, context.now);
+    } else if life.is_fast() && life.offered_at.is_some() {
+        // Whoever got the offer first may run it already: a next one takes it over, and only who claims that can be
+        // the one that is wished for.
+        fast::withdraw(&mut life);
+        effects = vec![Effect::Ready];
     }
     Ok(Step {
         life,

@@ -45,6 +45,8 @@ mod lost;
 mod restart;
 #[path = "../../../engine/tests/stories/retry.rs"]
 mod retry;
+#[path = "../../../engine/tests/stories/rounds.rs"]
+mod rounds;
 #[path = "../../../engine/tests/stories/senders.rs"]
 mod senders;
 #[path = "../../../engine/tests/stories/submit.rs"]

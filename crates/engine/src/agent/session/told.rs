@@ -72,6 +72,9 @@ impl Session {
             return self.disconnected();
         }
         self.joined = true;
+        // The server counts on it: what it takes back was held for longer.
+        let handoff = Duration::from_millis(welcome.handoff_ms);
+        self.handoff = handoff.min(self.options.timers.handoff);
         self.heart
             .set(|pulse| pulse.every = Duration::from_millis(welcome.heartbeat_ms.max(10)));
         tracing::info!(agent = %self.who.agent, instance = %self.who.instance, "joined");
@@ -126,9 +129,11 @@ impl Session {
             if let Some(run) = self.book.run_of(offer.task_id, offer.offer) {
                 return self.again(run, delivery);
             }
-            // Another agent may have started it; or the server shall say whether this one may.
+            // Another agent may have started it; or the server shall say whether this one may. A queue gives it to any
+            // agent of the lane: one that does not run such tasks asks, and hears no.
             let stays = self.draining && self.leaving.is_none();
-            if redelivered || stays {
+            let card = self.options.card(&self.who);
+            if redelivered || stays || !card.serves(&offer.lane, &offer.kind) {
                 (offer.attempt, offer.epoch, offer.task_token) = (None, None, None);
             }
         }
