@@ -7,6 +7,7 @@ mod broker;
 mod check;
 mod consumer_timeout;
 mod fast;
+mod lanes;
 mod python;
 mod stage;
 mod tls;
