@@ -3,6 +3,7 @@
 
 use crate::harness::Mode;
 use std::sync::Arc;
+use std::time::Duration;
 use warrener_backend::broker::{Capabilities, Depth};
 use warrener_backend::memory::{MemoryBroker, MemoryOptions};
 use warrener_backend::{Address, Broker, Inbox};
@@ -13,6 +14,9 @@ pub(crate) const MODES: [Mode; 3] = [Mode::Direct, Mode::Claim, Mode::Fast];
 
 /// Those of them in which a run starts by a grant that a story can wait for.
 pub(crate) const CLAIMED: [Mode; 2] = [Mode::Direct, Mode::Claim];
+
+/// A lease that a story can wait for, and long enough for an agent to be heard in time.
+pub(crate) const SHORT_LEASE: Duration = Duration::from_millis(400);
 
 /// One broker, for one story; a cheap handle.
 #[derive(Clone)]

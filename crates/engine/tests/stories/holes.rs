@@ -1,6 +1,7 @@
 //! The holes of protocol.md section 10 that a server could have: the agents are played by hand, so that they say
 //! exactly what the hole needs. What the decisions alone show is in the model's tests of the same names.
 
+use crate::ground::SHORT_LEASE;
 use crate::harness::{CLAIMED, Gate, Mode, World, echo};
 use crate::puppet::Puppet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,7 @@ use warrener_model::message::{Outcome, Recorded, Revoke, Status};
 
 /// A lease that a test can wait for.
 fn short_lease(options: &mut Options) {
-    options.timers.lease = Duration::from_millis(400);
+    options.timers.lease = SHORT_LEASE;
     options.timers.caught_up = Duration::from_millis(50);
 }
 

@@ -1,5 +1,6 @@
 //! More holes of protocol.md section 10: what is lost, doubled or read late between a server and its agents.
 
+use crate::ground::SHORT_LEASE;
 use crate::harness::{CLAIMED, Gate, Mode, World, echo};
 use crate::puppet::Puppet;
 use serde_json::json;
@@ -88,7 +89,7 @@ impl Drop for Said {
 async fn h26_a_grant_to_an_agent_that_is_dead_costs_a_loss_and_no_start() {
     for mode in CLAIMED {
         let world = World::with(mode, |options| {
-            options.timers.lease = Duration::from_millis(400);
+            options.timers.lease = SHORT_LEASE;
         })
         .await;
         let mut puppet = Puppet::join(&world, "dead", 1).await;

@@ -3,6 +3,7 @@
 use crate::harness::{Mode, up};
 use crate::stage::{asked, close_connections, delete_queue, node, quick, through_proxy, vhost};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::runtime::Handle;
 use warrener_backend::broker::Depth;
 use warrener_backend::{Address, Broker, Inbox};
@@ -17,6 +18,9 @@ pub(crate) const MODES: [Mode; 2] = [Mode::Claim, Mode::Fast];
 
 /// Those of them in which a run starts by a grant that a story can wait for.
 pub(crate) const CLAIMED: [Mode; 1] = [Mode::Claim];
+
+/// A lease that a story can wait for, and long enough for an agent to be heard in time, on a machine that is busy.
+pub(crate) const SHORT_LEASE: Duration = Duration::from_millis(1_500);
 
 /// One broker, for one story; a cheap handle.
 #[derive(Clone)]
