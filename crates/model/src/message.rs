@@ -85,9 +85,13 @@ macro_rules! messages {
         $(
             $(#[$doc])*
             #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+            #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
             pub struct $name { $($(#[$fdoc])* pub $field: $ty),* }
             impl Body for $name { const TYPE: &'static str = $type; }
         )*
+
+        /// Every type there is, once.
+        pub const TYPES: &[&str] = &[Hello::TYPE, $($name::TYPE),*];
     };
 }
 
@@ -255,7 +259,8 @@ messages! {
         /// How.
         status: Status,
         /// The result, if it succeeded.
-        #[serde(default, skip_serializing_if = "Option::is_none")] output: Option<Json>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schema(value_type = Json))] output: Option<Json>,
         /// The failure, if it failed.
         #[serde(default, skip_serializing_if = "Option::is_none")] error: Option<Failure>,
         /// Why it was given back: `drain` or `unknown_kind`.
@@ -333,6 +338,7 @@ impl Body for Card {
 
 /// A queue that an agent reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Queue {
     /// The broker's name for it.
     pub queue: String,
@@ -346,6 +352,7 @@ pub struct Queue {
 
 /// A run that a heartbeat lists.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Held {
     /// The task.
     pub task_id: TaskId,
@@ -360,6 +367,7 @@ pub struct Held {
 
 /// One run of a [`Recorded`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Entry {
     /// The task.
     pub task_id: TaskId,
@@ -369,6 +377,7 @@ pub struct Entry {
 
 /// How a run ended, on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// With a result.
@@ -383,6 +392,7 @@ pub enum Status {
 
 /// A failure, on the wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Failure {
     /// What kind.
     pub class: Class,
