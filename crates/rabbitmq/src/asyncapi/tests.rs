@@ -239,6 +239,25 @@ fn wrongs(example: &Value, place: &str) -> Vec<(String, Value)> {
 }
 
 #[test]
+fn the_page_for_agents_names_every_message() {
+    let page = include_str!("../../../../docs/agents-amqp.md");
+    for line in LINES {
+        let cells = page.lines().filter(|cells| cells.starts_with("| `"));
+        let named = format!("`{}`", line.kind);
+        let first = |cells: &&str| {
+            cells
+                .split('|')
+                .nth(1)
+                .is_some_and(|cell| cell.contains(&named))
+        };
+        assert!(
+            cells.filter(first).count() == 1,
+            "{named} has no row of its own"
+        );
+    }
+}
+
+#[test]
 fn names_are_those_of_the_namespace() {
     let document = document(&Namespace::new("lane").unwrap());
     let at = |pointer: &str| {
