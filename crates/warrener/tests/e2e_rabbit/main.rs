@@ -6,6 +6,7 @@
 mod broker;
 mod check;
 mod python;
+mod spoken;
 mod stage;
 mod tls;
 
