@@ -44,6 +44,16 @@ pub enum Inbox {
     Submit,
 }
 
+impl Inbox {
+    /// Every inbox.
+    pub const ALL: [Inbox; 4] = [
+        Inbox::Results,
+        Inbox::Presence,
+        Inbox::Signals,
+        Inbox::Submit,
+    ];
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

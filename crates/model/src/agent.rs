@@ -19,6 +19,7 @@ pub struct Who {
 
 /// What an agent may do (architecture.md section 6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Assigns, decides, cancels.
@@ -125,6 +126,8 @@ impl FromStr for Presence {
 
 /// What an agent says of itself when it joins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "schema", schema(as = Hello))]
 pub struct Card {
     /// Who it is, and which boot.
     #[serde(flatten)]
@@ -155,6 +158,7 @@ pub struct Card {
 
 /// [`Who`] under the names it has on the wire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct WhoFields {
     /// The agent.
     pub agent_id: AgentId,

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 /// What kind of failure ended an attempt. The class alone decides what happens next ([`crate::retry`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// Something outside did not answer. Made by handlers, exit 75.

@@ -28,3 +28,5 @@ pub use submission::{Mistake, Submission};
 pub mod time;
 pub use time::Timestamp;
 pub mod limits;
+#[cfg(feature = "schema")]
+mod schema;

@@ -8,86 +8,26 @@ use crate::life::RevokeReason;
 use crate::name::{Kind, Lane};
 use crate::task::{Priority, Progress, TaskError, Usage};
 use crate::time::Timestamp;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+mod body;
+pub use body::{Body, BodyError, VERSION, decode, encode};
 mod named;
 pub use named::{Named, named};
-
-/// The version of all messages of this module; another one is rejected.
-pub const VERSION: u32 = 1;
-
-/// A message type: its name on the wire (AMQP property `type`) and its body.
-pub trait Body: Serialize + DeserializeOwned {
-    /// The name of the type.
-    const TYPE: &'static str;
-}
-
-/// A body that cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BodyError {
-    /// Not JSON, or not the shape of its type.
-    #[error("malformed {kind}: {reason}")]
-    Malformed {
-        /// The type that was expected.
-        kind: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Another version.
-    #[error("{kind} has version {found}; this server speaks version 1")]
-    Version {
-        /// The type that was expected.
-        kind: &'static str,
-        /// The version it has.
-        found: u32,
-    },
-}
-
-#[derive(Deserialize)]
-struct Versioned {
-    v: u32,
-}
-
-/// Writes a body with its version.
-pub fn encode<B: Body>(body: &B) -> Vec<u8> {
-    let text = serde_json::to_vec(body).expect("messages have string keys only");
-    let mut bytes = Vec::with_capacity(text.len() + 8);
-    let comma: &[u8] = if text.len() > 2 { b"," } else { b"" };
-    bytes.extend_from_slice(b"{\"v\":1");
-    bytes.extend_from_slice(comma);
-    bytes.extend_from_slice(&text[1..]);
-    bytes
-}
-
-/// Reads a body: the version first, unknown fields ignored.
-///
-/// # Errors
-/// [`BodyError`] when it is not a body of this type and version.
-pub fn decode<B: Body>(bytes: &[u8]) -> Result<B, BodyError> {
-    let malformed = |e: serde_json::Error| BodyError::Malformed {
-        kind: B::TYPE,
-        reason: e.to_string(),
-    };
-    let Versioned { v } = serde_json::from_slice(bytes).map_err(malformed)?;
-    if v != VERSION {
-        return Err(BodyError::Version {
-            kind: B::TYPE,
-            found: v,
-        });
-    }
-    serde_json::from_slice(bytes).map_err(malformed)
-}
 
 macro_rules! messages {
     ($($(#[$doc:meta])* $name:ident $type:literal { $($(#[$fdoc:meta])* $field:ident: $ty:ty),* $(,)? })*) => {
         $(
             $(#[$doc])*
             #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+            #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
             pub struct $name { $($(#[$fdoc])* pub $field: $ty),* }
             impl Body for $name { const TYPE: &'static str = $type; }
         )*
+
+        /// Every type there is, once.
+        pub const TYPES: &[&str] = &[Hello::TYPE, $($name::TYPE),*];
     };
 }
 
@@ -255,7 +195,8 @@ messages! {
         /// How.
         status: Status,
         /// The result, if it succeeded.
-        #[serde(default, skip_serializing_if = "Option::is_none")] output: Option<Json>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schema(value_type = Json))] output: Option<Json>,
         /// The failure, if it failed.
         #[serde(default, skip_serializing_if = "Option::is_none")] error: Option<Failure>,
         /// Why it was given back: `drain` or `unknown_kind`.
@@ -333,6 +274,7 @@ impl Body for Card {
 
 /// A queue that an agent reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Queue {
     /// The broker's name for it.
     pub queue: String,
@@ -346,6 +288,7 @@ pub struct Queue {
 
 /// A run that a heartbeat lists.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Held {
     /// The task.
     pub task_id: TaskId,
@@ -360,6 +303,7 @@ pub struct Held {
 
 /// One run of a [`Recorded`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Entry {
     /// The task.
     pub task_id: TaskId,
@@ -369,6 +313,7 @@ pub struct Entry {
 
 /// How a run ended, on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// With a result.
@@ -383,6 +328,7 @@ pub enum Status {
 
 /// A failure, on the wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Failure {
     /// What kind.
     pub class: Class,

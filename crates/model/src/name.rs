@@ -30,8 +30,8 @@ pub enum NameError {
     Reserved(String),
 }
 
-const SHORT: &str = "[a-z0-9][a-z0-9_-]{0,47}";
-const DOTTED: &str = "[a-z0-9][a-z0-9._-]{0,95}";
+pub(crate) const SHORT: &str = "[a-z0-9][a-z0-9_-]{0,47}";
+pub(crate) const DOTTED: &str = "[a-z0-9][a-z0-9._-]{0,95}";
 
 fn matches(name: &str, dots: bool, longest: usize) -> bool {
     let mut bytes = name.bytes();

@@ -11,6 +11,7 @@
 //! The client itself is behind `amqp`, and nothing else names it.
 
 mod amqp;
+mod asyncapi;
 mod broker;
 pub mod check;
 mod confirms;
@@ -25,6 +26,7 @@ mod settings;
 mod supervisor;
 mod topology;
 
+pub use asyncapi::document as asyncapi;
 pub use handle::{CAPABILITIES, RabbitBroker};
 pub use settings::{Limits, Role, Settings};
 pub use topology::{Drift, VERSION};

@@ -141,10 +141,8 @@ impl Names {
                         "a message of type \"{kind:.60}\" does not belong into {address}; what does: {types}"
                     )));
                 }
-                // No agent has the name of nobody.
-                let from = message.sender.as_ref();
-                let from = from.map_or("-", |agent| agent.as_str());
-                (self.inbox_exchange(), format!("{kind}.{from}"), true)
+                let key = inbox_key(kind, message.sender.as_ref());
+                (self.inbox_exchange(), key, true)
             }
             Address::Control(who) => (String::new(), self.control(who), true),
             Address::Dead => (self.dead_exchange(), message.kind.to_string(), true),
@@ -208,13 +206,7 @@ impl Names {
     pub(crate) fn address_of(&self, queue: &str) -> String {
         let rest = queue.strip_prefix(self.namespace.as_str());
         let rest = rest.and_then(|rest| rest.strip_prefix('.'));
-        let inboxes = [
-            Inbox::Results,
-            Inbox::Presence,
-            Inbox::Signals,
-            Inbox::Submit,
-        ];
-        let inbox = inboxes
+        let inbox = Inbox::ALL
             .into_iter()
             .find(|inbox| rest == Some(inbox_word(*inbox)));
         match (inbox, rest) {
@@ -237,6 +229,11 @@ fn inbox_word(inbox: Inbox) -> &'static str {
         Inbox::Signals => "signals",
         Inbox::Submit => "submit",
     }
+}
+
+/// The key under which an agent says something of this type. No agent has the name of nobody.
+pub(crate) fn inbox_key(kind: &str, from: Option<&AgentId>) -> String {
+    format!("{kind}.{}", from.map_or("-", AgentId::as_str))
 }
 
 /// What is said in an inbox. A message's type alone leads to its queue.

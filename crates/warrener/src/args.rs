@@ -232,6 +232,12 @@ pub(crate) enum SpecVerb {
     ///   warrener spec openapi > openapi.json
     #[command(verbatim_doc_comment)]
     Openapi,
+    /// Print the AsyncAPI document: what agents and servers say over AMQP
+    ///
+    /// Example:
+    ///   warrener spec asyncapi > asyncapi.json
+    #[command(verbatim_doc_comment)]
+    Asyncapi,
 }
 
 /// Reads the command line.

@@ -55,6 +55,7 @@ fn every_command_has_help_and_an_example() {
             "config show",
             "config schema",
             "spec openapi",
+            "spec asyncapi",
             "completions",
             "agent run",
             "broker check",
@@ -354,6 +355,15 @@ fn the_openapi_document_is_built_in() {
     let required = task["required"].as_array().expect("a list");
     assert!(required.contains(&"waiting_for".into()), "{required:?}");
     assert!(!required.contains(&"input".into()), "{required:?}");
+}
+
+#[test]
+fn the_asyncapi_document_is_of_the_configured_namespace() {
+    let place = Place::new("asyncapi").with("warrener.toml", "namespace = \"team\"\n");
+    let ran = place.run("spec asyncapi");
+    let document: serde_json::Value = serde_json::from_str(ran.fine()).expect("JSON");
+    assert_eq!(document["asyncapi"], "3.0.0");
+    assert_eq!(document["channels"]["tasks"]["address"], "team.tasks");
 }
 
 #[test]

@@ -37,6 +37,7 @@ pub enum Effect {
 
 /// Why a run must stop (contracts.md section 5, `revoke`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RevokeReason {
     /// Another run has the task.

@@ -118,13 +118,7 @@ fn of_server(ground: &Ground<'_>, there: &There) -> Vec<Trial> {
     let written = written.into_iter().chain(topics);
     let written = written.filter(|(exchange, _)| there.has_exchange(exchange));
     trials.extend(written.map(|(exchange, key)| Trial::Write(exchange, key)));
-    let inboxes = [
-        Inbox::Results,
-        Inbox::Presence,
-        Inbox::Signals,
-        Inbox::Submit,
-    ];
-    let read = inboxes.map(|inbox| names.inbox(inbox)).into_iter();
+    let read = Inbox::ALL.map(|inbox| names.inbox(inbox)).into_iter();
     let read = read.chain([names.dead(), names.owner()]);
     trials.extend(read.filter(|queue| there.has_queue(queue)).map(Trial::Read));
     let bound = [names.inbox_exchange(), names.tasks_exchange()].into_iter();

@@ -55,6 +55,31 @@ impl<'a> Vhost<'a> {
         ));
     }
 
+    /// From now on this user may write to a topic exchange under keys that match, and bind none. The exchange is there.
+    ///
+    /// # Panics
+    /// If it is not.
+    #[track_caller]
+    pub fn keys(&self, user: &str, exchange: &str, may: &str) {
+        let vhost = &self.name;
+        self.node.eval(&format!(
+            r#"ok = rabbit_auth_backend_internal:set_topic_permissions(
+                <<"{user}">>, <<"{vhost}">>, <<"{exchange}">>, <<{may:?}>>, <<"^$">>, <<"test">>)."#
+        ));
+    }
+
+    /// From now on whatever is published here is copied to the exchange `amq.rabbitmq.trace`, key `publish.<exchange>`,
+    /// with its properties in the header `properties`.
+    ///
+    /// # Panics
+    /// If the broker does not.
+    #[track_caller]
+    pub fn trace(&self) {
+        let vhost = &self.name;
+        self.node
+            .eval(&format!(r#"rabbit_trace:start(<<"{vhost}">>), ok."#));
+    }
+
     /// The node it is on.
     #[must_use]
     pub fn node(&self) -> &'a Node {

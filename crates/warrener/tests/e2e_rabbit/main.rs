@@ -9,6 +9,7 @@ mod consumer_timeout;
 mod fast;
 mod lanes;
 mod python;
+mod spoken;
 mod stage;
 mod tls;
 

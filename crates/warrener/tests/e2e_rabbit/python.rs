@@ -2,6 +2,7 @@
 //! drained.
 
 use crate::harness::{Place, Process, until};
+use crate::stage;
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::Command;
@@ -39,16 +40,23 @@ fn run(command: &mut Command) {
     assert!(ran.status.success(), "{command:?}: {said}");
 }
 
-fn agent(place: &Place, name: &str) -> Process {
-    let file = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../examples/python/agent.py"
-    );
+/// A script of ours, with the URL of the broker as its first argument.
+pub(crate) fn script(place: &Place, name: &str, file: &str, url: Option<&str>) -> Process {
+    let file = format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new("sh");
     command.args(["-c", r#"exec "$0" "$1" "$WARRENER_BROKER__URL" "$2""#]);
-    command.arg(python()).args([file, name]);
+    command.arg(python()).args([&file, name]);
     place.dress(&mut command);
+    if let Some(url) = url {
+        command.env("WARRENER_BROKER__URL", url);
+    }
     Process::start(place, name, command)
+}
+
+const AGENT: &str = "../../examples/python/agent.py";
+
+fn agent(place: &Place, name: &str) -> Process {
+    script(place, name, AGENT, None)
 }
 
 #[test]
@@ -105,4 +113,46 @@ fn what_an_agent_in_python_ran_when_it_was_killed_goes_to_another_one() {
     let task = http.ends(&id, "succeeded");
     assert_eq!(task["agent"], "second");
     assert_eq!(task["attempt"], 2);
+}
+
+/// The rights are those of docs/agents-amqp.md.
+#[test]
+fn an_agent_in_python_needs_no_more_rights_than_its_page_says() {
+    let page = include_str!("../../../../docs/agents-amqp.md").replace("my-agent", "limited");
+    let quoted: Vec<&str> = page
+        .lines()
+        .skip_while(|line| !line.starts_with("rabbitmqctl set_permissions"))
+        .take(5)
+        .flat_map(|line| line.split('\'').skip(1).step_by(2))
+        .collect();
+    let [configure, write, read, keys, _] = quoted[..] else {
+        panic!("{quoted:?}")
+    };
+    let vhost = stage::vhost();
+    vhost.user("limited", "secret", [configure, write, read]);
+    let place = stage::at(&vhost.url(), Place::new);
+    let _server = place.server();
+    vhost.keys("limited", "agent.in", keys);
+    let url = vhost.url().replace("guest:guest@", "limited:secret@");
+
+    let limited = script(&place, "limited", AGENT, Some(&url));
+    let http = place.http();
+    http.until_presence("limited", "up");
+    let done = http.submit(&json!({ "kind": "shout", "title": "hello", "input": null }));
+    http.ends(&done, "succeeded");
+    place.run("agent stop limited").exits(0);
+    let mut limited = limited;
+    assert_eq!(limited.ends(), Some(0), "{}", limited.err());
+
+    // Under another name it gets nowhere: neither a queue to be answered on, nor a word to the servers.
+    let mut other = script(&place, "other", AGENT, Some(&url));
+    assert_ne!(other.ends(), Some(0));
+    assert!(
+        other.err().contains("agent.control.other"),
+        "{}",
+        other.err()
+    );
+    let mut forger = script(&place, "forged", "tests/e2e_rabbit/forger.py", Some(&url));
+    assert_ne!(forger.ends(), Some(0));
+    assert!(forger.err().contains("hello.forged"), "{}", forger.err());
 }
