@@ -27,6 +27,7 @@ mod grace;
 mod passed;
 mod presence;
 mod recorder;
+mod refused;
 mod registry;
 mod retention;
 mod roster;

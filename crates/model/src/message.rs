@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 mod named;
+mod submit;
 pub use named::{Named, named};
+pub use submit::{NotRead, Problem, Submit, SubmitAccepted, SubmitCancel, SubmitRefused};
 
 /// The version of all messages of this module; another one is rejected.
 pub const VERSION: u32 = 1;
@@ -327,9 +329,6 @@ messages! {
 
 /// Agent to server: here I am.
 pub type Hello = Card;
-impl Body for Card {
-    const TYPE: &'static str = "hello";
-}
 
 /// A queue that an agent reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
