@@ -1,6 +1,7 @@
 //! What every part of the server side shares: the two ports, the options, who is there, and wake-ups.
 
 use crate::alert::Alerts;
+use crate::copies::Copies;
 use crate::error::Result;
 use crate::grace::Waiting;
 use crate::options::Options;
@@ -44,6 +45,8 @@ pub(crate) struct Core {
     pub(crate) lag: Lag,
     graces: mpsc::Sender<Waiting>,
     pub(crate) refusals: Refusals,
+    /// What watchers are told.
+    pub(crate) copies: Copies,
     paused: Mutex<Paused>,
 }
 
@@ -99,6 +102,7 @@ impl Core {
             draining: AtomicBool::new(false),
             lag: Lag::default(),
             refusals: Refusals::default(),
+            copies: Copies::default(),
             paused: Mutex::default(),
         }
     }

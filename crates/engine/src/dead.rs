@@ -58,7 +58,7 @@ async fn read(core: &Core, letters: &mut Subscription) {
         let mut intents = vec![];
         for delivery in &batch {
             let letter = &delivery.message;
-            let reason = letter.reason.as_deref().unwrap_or_default();
+            let reason = letter.reason.as_deref().unwrap_or("nobody says why");
             // Whoever refused it has counted and kept it.
             if reason.starts_with(KEPT) {
                 continue;

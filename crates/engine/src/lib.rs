@@ -20,6 +20,7 @@ pub mod alert;
 mod away;
 mod clock;
 mod control;
+mod copies;
 mod core;
 mod dead;
 mod dispatch;

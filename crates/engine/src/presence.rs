@@ -187,7 +187,9 @@ async fn heartbeat(core: &Arc<Core>, beat: &Heartbeat) -> Result<()> {
         }
     }
     if !progress.is_empty() {
+        let copies = core.progress_of(&progress, now);
         core.store.commit(progress).await?;
+        core.copy(copies);
     }
     core.send(letters).await;
     Ok(())

@@ -106,9 +106,9 @@ struct Entry {
 }
 
 impl Refusals {
-    fn count(&self, what: &str, reason: &str) {
+    fn count(&self, what: &str, reason: &str, more: u64) {
         let mut counts = self.counts.lock().expect("counting does not panic");
-        *counts.entry(format!("{what}/{reason}")).or_default() += 1;
+        *counts.entry(format!("{what}/{reason}")).or_default() += more;
     }
 
     /// Puts one in line, if there is room.
@@ -145,7 +145,12 @@ pub(crate) fn bury(delivery: Delivery, why: &Refusal) {
 impl Core {
     /// Counts something that came from a run that is not entitled, or that could not be read.
     pub(crate) fn refused(&self, what: &str, reason: &str) {
-        self.refusals.count(what, reason);
+        self.refusals.count(what, reason, 1);
+    }
+
+    /// Counts several at once.
+    pub(crate) fn refused_many(&self, what: &str, reason: &str, count: u64) {
+        self.refusals.count(what, reason, count);
     }
 
     /// What was refused since the start, by sort and reason.

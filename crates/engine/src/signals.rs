@@ -130,7 +130,9 @@ async fn record(core: &Core, signals: Vec<Signed>) -> Result<()> {
         }
     }
     if !changes.is_empty() {
+        let copies = core.progress_of(&changes, at);
         core.store.commit(changes).await?;
+        core.copy(copies);
     }
     Ok(())
 }

@@ -10,10 +10,11 @@ use crate::task::{Priority, Progress, TaskError, Usage};
 use crate::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
+mod copy;
 mod named;
 mod submit;
+pub use copy::{AgentCopy, AlertCopy, TaskCopy};
 pub use named::{Named, named};
 pub use submit::{NotRead, Problem, Submit, SubmitAccepted, SubmitCancel, SubmitRefused};
 
@@ -137,7 +138,7 @@ messages! {
         /// What the handler gets.
         input: Json,
         /// Labels.
-        labels: BTreeMap<String, String>,
+        labels: std::collections::BTreeMap<String, String>,
         /// The workflow run.
         run_id: Option<String>,
         /// The step of that run.

@@ -17,6 +17,7 @@ mod agents;
 mod alerts;
 mod cancel;
 mod clock;
+mod copies;
 mod dead;
 mod direct;
 mod fast;

@@ -246,18 +246,28 @@ fn scenario_e_agents_that_were_cut_off_from_the_broker_come_back_and_nothing_is_
 }
 
 #[test]
-fn an_alarm_of_the_broker_holds_work_up_and_its_end_lets_it_go_on() {
+fn an_alarm_of_memory_holds_work_up_and_its_end_lets_it_go_on() {
+    holds_up(Alarm::Memory);
+}
+
+#[test]
+fn an_alarm_of_the_disk_holds_work_up_and_its_end_lets_it_go_on() {
+    holds_up(Alarm::Disk);
+}
+
+#[track_caller]
+fn holds_up(alarm: Alarm) {
     let (node, place) = alone();
     let _server = place.server();
     let http = place.http();
     let _agent = place.agent("ann", "", NOTES);
     all_done(&http, &submit(&http, 3));
-    node.raise(Alarm::Memory);
+    node.raise(alarm);
     // The broker blocks a connection when it next publishes; the agent's heartbeats do.
     let waits = submit(&http, 3);
     until_broker(&http, false);
     assert_eq!(http.get("/readyz").status, 503);
-    node.clear(Alarm::Memory);
+    node.clear(alarm);
     for id in &waits {
         http.ends(id, "succeeded");
         assert_eq!(http.times(id, "succeeded"), 1);

@@ -8,9 +8,14 @@ mod check;
 mod consumer_timeout;
 mod fast;
 mod lanes;
+mod full;
+mod leaders;
 mod python;
+mod raw;
+mod refusals;
 mod stage;
 mod tls;
+mod watchers;
 
 #[path = "../e2e/batches.rs"]
 mod batches;
