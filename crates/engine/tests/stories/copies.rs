@@ -4,7 +4,7 @@ use crate::harness::{MODES, Mode, World, echo};
 use std::time::Duration;
 use warrener_backend::broker::Subscribe;
 use warrener_backend::fault::{Fault, point};
-use warrener_backend::{Address, Broker, Subscription};
+use warrener_backend::{Address, Subscription};
 use warrener_model::State;
 use warrener_model::message::{self, TaskCopy};
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use warrener_backend::fault::{Fault, point};
 use warrener_backend::refused::RefusedRow;
-use warrener_backend::{Address, Broker, Inbox, Message, Outgoing};
+use warrener_backend::{Address, Inbox, Message, Outgoing};
 use warrener_model::agent::Card;
 use warrener_model::id::StoreId;
 use warrener_model::message::{Bye, Claim, Hello, Signal, SubmitCancel, Unwelcome};

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use warrener_backend::broker::Subscribe;
 use warrener_backend::fault::{Fault, point};
-use warrener_backend::{Address, Broker, Inbox, Message, Outgoing, Subscription};
+use warrener_backend::{Address, Inbox, Message, Outgoing, Subscription};
 use warrener_model::agent::Who;
 use warrener_model::id::InstanceId;
 use warrener_model::message::{Resume, SubmitAccepted, SubmitRefused};
