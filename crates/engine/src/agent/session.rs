@@ -287,7 +287,9 @@ impl Session {
             reason: "gone".into(),
         };
         let wills = self.sender.broker.capabilities().wills;
-        let will = wills.then(|| self.sender.letter(Address::Inbox(Inbox::Presence), &bye));
+        let mut bye = self.sender.letter(Address::Inbox(Inbox::Presence), &bye);
+        bye.message.store = None;
+        let will = wills.then_some(bye);
         let from = Address::Control(self.who.clone());
         let subscribe = Subscribe {
             from,

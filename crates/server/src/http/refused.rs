@@ -54,12 +54,9 @@ pub(crate) async fn list(
 
 /// Whether the bodies are wanted.
 fn bodies(fields: &str) -> Answer<bool> {
-    let mut named = fields
-        .split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty());
+    let named = fields.split(',').map(str::trim);
     let mut wanted = false;
-    for name in named.by_ref() {
+    for name in named.filter(|name| !name.is_empty()) {
         if !FIELDS.contains(&name) {
             return Err(Failure::parameter("fields", unknown(name, &FIELDS)));
         }

@@ -3,6 +3,7 @@
 //! the embedded demo.
 #![allow(clippy::unwrap_used, reason = "a test that fails here says enough")]
 
+mod alarms;
 mod broker;
 mod check;
 mod consumer_timeout;

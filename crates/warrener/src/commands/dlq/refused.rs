@@ -10,8 +10,8 @@ use warrener_api::Client;
 use warrener_api::client::routes::ListQuery;
 
 pub(crate) fn run(args: PageArgs, globals: &Globals) -> Result<ExitCode, CliError> {
-    let wanted = globals.output.fields.iter().flatten();
-    let body = wanted.filter(|field| *field == "body").next();
+    let mut wanted = globals.output.fields.iter().flatten();
+    let body = wanted.find(|field| *field == "body");
     let query = ListQuery {
         fields: body.cloned(),
         ..listing::query(None, &args)
