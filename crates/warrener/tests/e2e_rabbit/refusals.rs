@@ -236,6 +236,7 @@ fn what_comes_twice_or_late_is_answered_and_changes_nothing() {
     let epoch = granted["epoch"].as_u64().unwrap();
     raw.say("outcome", &outcome(epoch + 1, "of no run"));
     assert_eq!(raw.hear("revoke")["epoch"], epoch + 1);
+    assert_eq!(raw.hear("recorded")["leases"][0]["epoch"], epoch + 1);
     let done = raw.note("outcome", &outcome(epoch, "mine"));
     for _ in 0..2 {
         raw.send(&done);
