@@ -23,6 +23,7 @@ pub mod books;
 pub mod dead;
 pub mod health;
 pub mod lane;
+pub mod refused;
 pub mod stream;
 pub mod words;
 pub use words::Word;

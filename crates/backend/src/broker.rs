@@ -88,6 +88,9 @@ pub struct Message {
     pub reason: Option<String>,
 }
 
+/// How the reason of a dead letter begins that no reader got to see: without an id or a type it is no message.
+pub const UNREADABLE: &str = "unreadable: ";
+
 /// A message on its way.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outgoing {

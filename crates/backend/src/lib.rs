@@ -10,6 +10,7 @@ pub use broker::{Address, Broker, Delivery, Inbox, Message, Outgoing, Receipt, S
 pub mod store;
 pub use store::{Change, Committed, Store};
 pub mod query;
+pub mod refused;
 pub use query::{Query, Rows};
 pub mod memory;
 pub use memory::MemoryBroker;

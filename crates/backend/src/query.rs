@@ -1,6 +1,7 @@
 //! What can be asked of a store, and what it answers; with typed helpers on `dyn Store`.
 
 use crate::error::Result;
+use crate::refused::RefusedRow;
 use crate::store::{LaneSettings, LogChunk, Store};
 use warrener_model::agent::{Agent, Who};
 use warrener_model::filter::Filter;
@@ -89,6 +90,15 @@ pub enum Query {
     ReadyKinds {
         /// The lane.
         lane: Lane,
+    },
+    /// Messages that were refused, newest first.
+    Refused {
+        /// Only those before this number (see [`RefusedRow::n`]).
+        before: Option<u64>,
+        /// At most so many.
+        limit: usize,
+        /// With their bodies; else these are empty.
+        bodies: bool,
     },
 }
 
@@ -239,6 +249,8 @@ pub enum Rows {
     Ledger(Ledger),
     /// To `ReadyKinds`.
     ReadyKinds(Vec<(Kind, u64)>),
+    /// To `Refused`.
+    Refused(Vec<RefusedRow>),
 }
 
 macro_rules! ask {
@@ -292,4 +304,6 @@ ask! {
     ledger() -> Ledger = Query::Ledger => Ledger,
     /// [`Query::ReadyKinds`].
     ready_kinds(lane: Lane) -> Vec<(Kind, u64)> = Query::ReadyKinds { lane } => ReadyKinds,
+    /// [`Query::Refused`].
+    refused(before: Option<u64>, limit: usize, bodies: bool) -> Vec<RefusedRow> = Query::Refused { before, limit, bodies } => Refused,
 }

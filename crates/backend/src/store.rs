@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::query::{Query, Rows};
+use crate::refused::RefusedMessage;
 use async_trait::async_trait;
 use std::fmt;
 use std::time::Duration;
@@ -53,6 +54,8 @@ pub enum Op {
     Forget(AgentId),
     /// Writes the settings of a lane.
     Lane(LaneSettings),
+    /// Keeps a message that was refused; of more than [`warrener_model::limits::REFUSED_ROWS`] the oldest go.
+    Refused(Box<RefusedMessage>),
 }
 
 /// See [`Op::Accept`].

@@ -1,13 +1,15 @@
 //! What every part of the server side shares: the two ports, the options, who is there, and wake-ups.
 
 use crate::alert::Alerts;
+use crate::copies::Copies;
 use crate::error::Result;
 use crate::grace::Waiting;
 use crate::options::Options;
 use crate::passed::Passed;
+use crate::refused::Refusals;
 use crate::registry::Registry;
 use crate::waits::Waits;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -42,7 +44,9 @@ pub(crate) struct Core {
     pub(crate) draining: AtomicBool,
     pub(crate) lag: Lag,
     graces: mpsc::Sender<Waiting>,
-    refusals: Mutex<BTreeMap<String, u64>>,
+    pub(crate) refusals: Refusals,
+    /// What watchers are told.
+    pub(crate) copies: Copies,
     paused: Mutex<Paused>,
 }
 
@@ -97,7 +101,8 @@ impl Core {
             passed: Passed::default(),
             draining: AtomicBool::new(false),
             lag: Lag::default(),
-            refusals: Mutex::default(),
+            refusals: Refusals::default(),
+            copies: Copies::default(),
             paused: Mutex::default(),
         }
     }
@@ -141,20 +146,6 @@ impl Core {
     pub(crate) async fn grace(&self, waiting: Waiting) {
         // The reader is gone only when the engine stops.
         let _ = self.graces.send(waiting).await;
-    }
-
-    /// Counts something that came from a run that is not entitled, or that could not be read.
-    pub(crate) fn refused(&self, what: &str, reason: &str) {
-        let mut refusals = self.refusals.lock().expect("counting does not panic");
-        *refusals.entry(format!("{what}/{reason}")).or_default() += 1;
-    }
-
-    /// What was refused since the start, by sort and reason.
-    pub(crate) fn refusals(&self) -> BTreeMap<String, u64> {
-        self.refusals
-            .lock()
-            .expect("counting does not panic")
-            .clone()
     }
 
     pub(crate) fn is_paused(&self, lane: &Lane) -> bool {

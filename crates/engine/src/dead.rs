@@ -1,13 +1,15 @@
-//! Reads what the broker gave up (row 12). Dead letters of current offers take them back; the rest is counted and goes.
+//! Reads what the broker gave up (row 12). Dead letters of current offers take them back; the rest is counted and kept
+//! for people to look at.
 
 use crate::away::Away;
 use crate::core::Core;
 use crate::recorder::{clip, reason};
+use crate::refused::{DEAD, KEPT, Refusal};
 use crate::transition::{Intent, Moved};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-use warrener_backend::broker::Subscribe;
+use warrener_backend::broker::{Subscribe, UNREADABLE};
 use warrener_backend::{Address, Delivery, Message, Subscription};
 use warrener_model::life::Event;
 use warrener_model::message::{self, Body, Offer};
@@ -18,12 +20,8 @@ const CREDIT: u32 = 256;
 /// The longest reason kept in the history, in bytes.
 const REASON: usize = 1_024;
 
-/// Runs until told to stop; subscribes again whenever the broker was away. Where the delivery is the claim there are no
-/// offers, so nothing that dies is a task's.
+/// Runs until told to stop; subscribes again whenever the broker was away.
 pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
-    if core.broker.capabilities().direct {
-        return;
-    }
     let mut away = Away::default();
     while !stop.is_cancelled() {
         let subscribe = Subscribe {
@@ -59,14 +57,17 @@ async fn read(core: &Core, letters: &mut Subscription) {
         }
         let mut intents = vec![];
         for delivery in &batch {
-            match intent(core, &delivery.message) {
+            let letter = &delivery.message;
+            let reason = letter.reason.as_deref().unwrap_or("nobody says why");
+            // Whoever refused it has counted and kept it.
+            if reason.starts_with(KEPT) {
+                continue;
+            }
+            match intent(core, letter) {
                 Ok(intent) => intents.push(intent),
-                Err(why) => {
-                    let Message {
-                        id, kind, reason, ..
-                    } = &delivery.message;
-                    tracing::warn!(%id, %kind, reason, why, "dead letter dropped");
-                    core.refused("dead", why);
+                Err(class) => {
+                    let reason = reason.into();
+                    core.keep(DEAD, letter, &Refusal { class, reason }).await;
                 }
             }
         }
@@ -77,6 +78,10 @@ async fn read(core: &Core, letters: &mut Subscription) {
 
 /// What a dead letter means for its task, or why it means nothing.
 fn intent(core: &Core, letter: &Message) -> Result<Intent, &'static str> {
+    let reason = letter.reason.as_deref().unwrap_or("rejected");
+    if reason.starts_with(UNREADABLE) {
+        return Err("malformed");
+    }
     if &*letter.kind != Offer::TYPE {
         return Err("no_offer");
     }
@@ -85,7 +90,7 @@ fn intent(core: &Core, letter: &Message) -> Result<Intent, &'static str> {
     if letter.store != Some(core.store.id()) {
         return Err("foreign");
     }
-    let why = clip(letter.reason.as_deref().unwrap_or("rejected"), REASON);
+    let why = clip(reason, REASON);
     let event = Event::DeadLetter { offer: offer.offer };
     let detail = serde_json::json!({ "reason": why });
     Ok(Intent::new(offer.task_id, event, "server").detail(detail))

@@ -100,6 +100,8 @@ impl Orchestrator {
             );
         }
         scope.spawn("grace", grace::run(core.clone(), waiting, stop.clone()));
+        scope.spawn("refused", crate::refused::run(core.clone(), stop.clone()));
+        scope.spawn("copies", crate::copies::run(core.clone(), stop.clone()));
         scope.spawn("recorder", recorder::run(core.clone(), stop.clone()));
         scope.spawn("presence", presence::run(core.clone(), stop.clone()));
         scope.spawn("signals", signals::run(core.clone(), stop.clone()));

@@ -1,10 +1,10 @@
 //! Reads presence: hello, heartbeat, bye. Heartbeats renew leases; a link that ends starts the grace of its runs.
 
 use crate::away::Away;
-use crate::control::millis;
 use crate::core::Core;
 use crate::error::Result;
 use crate::grace::{Then, Waiting};
+use crate::refused::{self, Refusal};
 use crate::transition::{Intent, Moved};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,11 +12,13 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::broker::Subscribe;
 use warrener_backend::store::{Change, Op};
-use warrener_backend::{Address, Delivery, Error as BackendError, Inbox, Outgoing};
+use warrener_backend::{Address, Delivery, Inbox, Outgoing};
+use warrener_model::Timestamp;
 use warrener_model::agent::{Presence, Who};
 use warrener_model::life::Event;
 use warrener_model::message::{self, Body, BodyError, Bye, Heartbeat, Hello};
-use warrener_model::{Timestamp, limits};
+
+mod hello;
 
 /// Messages read before the commit of what they say.
 const BATCH: usize = 256;
@@ -66,10 +68,8 @@ async fn read(core: &Arc<Core>, presence: &mut warrener_backend::Subscription) {
         for delivery in batch {
             match take(core, &delivery).await {
                 Ok(()) => delivery.ack(),
-                Err(Trouble::Body(error)) => {
-                    core.refused("presence", "malformed");
-                    tracing::warn!(%error, kind = %delivery.message.kind, "presence rejected");
-                    delivery.reject(error.to_string());
+                Err(Trouble::Refused(why)) => {
+                    core.refuse(refused::PRESENCE, delivery, &why).await;
                 }
                 // Presence is said again and again: what met a store that is away is not kept.
                 Err(Trouble::Store(error)) => {
@@ -83,13 +83,19 @@ async fn read(core: &Arc<Core>, presence: &mut warrener_backend::Subscription) {
 }
 
 enum Trouble {
-    Body(BodyError),
+    Refused(Refusal),
     Store(crate::Error),
+}
+
+impl From<Refusal> for Trouble {
+    fn from(why: Refusal) -> Self {
+        Trouble::Refused(why)
+    }
 }
 
 impl From<BodyError> for Trouble {
     fn from(error: BodyError) -> Self {
-        Trouble::Body(error)
+        Trouble::Refused(error.into())
     }
 }
 
@@ -100,12 +106,27 @@ impl From<crate::Error> for Trouble {
 }
 
 async fn take(core: &Arc<Core>, delivery: &Delivery) -> std::result::Result<(), Trouble> {
-    let body = &delivery.message.body;
-    match &*delivery.message.kind {
-        Hello::TYPE => hello(core, message::decode(body)?).await?,
-        Heartbeat::TYPE => heartbeat(core, &message::decode(body)?).await?,
+    let message = &delivery.message;
+    core.is_ours(message)?;
+    match &*message.kind {
+        Hello::TYPE => match message::decode::<Hello>(&message.body) {
+            Ok(hello) => {
+                refused::sent_by(message, &hello.who())?;
+                hello::joins(core, hello).await?;
+            }
+            Err(error) => {
+                hello::answer_unreadable(core, message, &error).await?;
+                return Err(error.into());
+            }
+        },
+        Heartbeat::TYPE => {
+            let beat: Heartbeat = message::decode(&message.body)?;
+            refused::sent_by(message, &beat.who.clone().into())?;
+            heartbeat(core, &beat).await?;
+        }
         Bye::TYPE => {
-            let bye: Bye = message::decode(body)?;
+            let bye: Bye = message::decode(&message.body)?;
+            refused::sent_by(message, &bye.who.clone().into())?;
             let clean = bye.reason != "gone";
             let presence = if clean {
                 Presence::Left
@@ -114,119 +135,9 @@ async fn take(core: &Arc<Core>, delivery: &Delivery) -> std::result::Result<(), 
             };
             gone(core, &bye.who.into(), presence).await?;
         }
-        other => {
-            let reason = format!("type \"{other}\" is not hello, heartbeat or bye");
-            return Err(BodyError::Malformed {
-                kind: "presence",
-                reason,
-            }
-            .into());
-        }
+        other => return Err(Refusal::no_such_type(other, "hello, heartbeat or bye").into()),
     }
     Ok(())
-}
-
-/// An agent joins, or comes back.
-async fn hello(core: &Arc<Core>, hello: Hello) -> Result<()> {
-    let who = hello.who();
-    let now = core.now().await?;
-    if let Some(refusal) = objection(core, &hello).await? {
-        tracing::warn!(agent = %who.agent, code = refusal.code, "agent not welcome: {}", refusal.message);
-        core.send(vec![core.letter(&who, &refusal, now)]).await;
-        return Ok(());
-    }
-    let timers = &core.options.timers;
-    let welcome = message::Welcome {
-        who: hello.who.clone(),
-        queues: queues(core, &hello).await?,
-        heartbeat_ms: millis(timers.heartbeat),
-        lease_ms: millis(timers.lease),
-        handoff_ms: millis(timers.handoff),
-        max_body_bytes: limits::OUTPUT_BYTES as u64,
-        server_time: now,
-    };
-    let (name, lanes) = (hello.name.clone(), hello.lanes.len());
-    let drains = core.joins(hello, now).await?.drain;
-    tracing::info!(agent = %who.agent, instance = %who.instance, name, lanes, "agent joined");
-    let mut letters = vec![core.letter(&who, &welcome, now)];
-    if drains {
-        let reason = "an operator asked this agent to drain".into();
-        letters.push(core.letter(
-            &who,
-            &message::Drain {
-                deadline: None,
-                within_ms: None,
-                reason,
-                stay: true,
-            },
-            now,
-        ));
-    }
-    core.send(letters).await;
-    // Runs of an earlier boot of this agent: their holder is gone, unless it shows itself within the grace.
-    abandon(core, false, |held| {
-        held.agent == who.agent && held.instance != who.instance
-    })
-    .await?;
-    core.ready.notify_one();
-    Ok(())
-}
-
-/// Why this agent cannot join.
-async fn objection(core: &Arc<Core>, hello: &Hello) -> Result<Option<message::Unwelcome>> {
-    let no = |code: &str, message: String| {
-        Some(message::Unwelcome {
-            code: code.into(),
-            message,
-        })
-    };
-    if hello.role.executes() && hello.lanes.is_empty() {
-        return Ok(no(
-            "unknown_lane",
-            "an agent that works needs a lane: --lane default".into(),
-        ));
-    }
-    if hello.slots == 0 || hello.slots > limits::SLOTS {
-        let message = format!("slots must be 1 to {}, not {}", limits::SLOTS, hello.slots);
-        return Ok(no("role_not_allowed", message));
-    }
-    let who = hello.who();
-    let Some(other) = core.registry.other_instance(&who) else {
-        return Ok(None);
-    };
-    // Another boot is on record; whether it lives, its control address knows.
-    match core.broker.depth(&Address::Control(other.clone())).await {
-        Err(BackendError::NotFound(_)) => {
-            gone(core, &other, Presence::Lost).await?;
-            Ok(None)
-        }
-        _ => {
-            let message = format!(
-                "agent \"{}\" is connected already (instance {}); choose another --name, or stop it first",
-                other.agent, other.instance
-            );
-            Ok(no("name_taken", message))
-        }
-    }
-}
-
-/// The queues an agent reads: none where the server hands out the work itself.
-async fn queues(core: &Core, hello: &Hello) -> Result<Vec<message::Queue>> {
-    if core.broker.capabilities().direct || !hello.role.executes() {
-        return Ok(vec![]);
-    }
-    let lanes: Vec<Address> = hello.lanes.iter().cloned().map(Address::Offers).collect();
-    core.broker.ensure(&lanes).await?;
-    let queue = |lane: &warrener_model::Lane| message::Queue {
-        queue: match lane.as_str() {
-            "default" => format!("{}.tasks", core.options.namespace),
-            other => format!("{}.tasks.{other}", core.options.namespace),
-        },
-        lane: lane.clone(),
-        prefetch: hello.slots,
-        start: core.start(lane).as_str().into(),
-    };
-    Ok(hello.lanes.iter().map(queue).collect())
 }
 
 /// A sign of life: renews what it lists, revokes what it may not hold any more.
@@ -276,7 +187,9 @@ async fn heartbeat(core: &Arc<Core>, beat: &Heartbeat) -> Result<()> {
         }
     }
     if !progress.is_empty() {
+        let copies = core.progress_of(&progress, now);
         core.store.commit(progress).await?;
+        core.copy(copies);
     }
     core.send(letters).await;
     Ok(())

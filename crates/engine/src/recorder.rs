@@ -5,6 +5,7 @@ use crate::control::by_agent;
 use crate::core::Core;
 use crate::error::Result;
 use crate::grace::{Then, Waiting};
+use crate::refused::{self, Refusal};
 use crate::transition::{Intent, Moved};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,7 +15,7 @@ use warrener_backend::broker::Subscribe;
 use warrener_backend::{Address, Delivery, Inbox, Outgoing, Subscription};
 use warrener_model::agent::Who;
 use warrener_model::life::{Claim, Effect, Event, Refused};
-use warrener_model::message::{self, Body, BodyError, Claim as ClaimBody, Entry, Outcome, Status};
+use warrener_model::message::{self, Body, Claim as ClaimBody, Entry, Outcome, Status};
 use warrener_model::task::Task;
 use warrener_model::{State, TaskId, Timestamp};
 
@@ -78,11 +79,7 @@ async fn read(core: &Arc<Core>, results: &mut Subscription) {
                     items.push(item);
                     deliveries.push(delivery);
                 }
-                Err(error) => {
-                    core.refused("result", "malformed");
-                    tracing::warn!(%error, kind = %delivery.message.kind, "result rejected");
-                    delivery.reject(error.to_string());
-                }
+                Err(why) => core.refuse(refused::RESULTS, delivery, &why).await,
             }
         }
         persist(core, &items).await;
@@ -111,16 +108,9 @@ async fn persist(core: &Arc<Core>, items: &[Item]) {
     }
 }
 
-fn item(core: &Core, delivery: &Delivery) -> std::result::Result<Item, BodyError> {
+fn item(core: &Core, delivery: &Delivery) -> std::result::Result<Item, Refusal> {
     let message = &delivery.message;
-    let foreign = message.store.is_some_and(|id| id != core.store.id());
-    if foreign {
-        let reason = "it belongs to another store".into();
-        return Err(BodyError::Malformed {
-            kind: "result",
-            reason,
-        });
-    }
+    core.is_ours(message)?;
     match &*message.kind {
         ClaimBody::TYPE => {
             let body: ClaimBody = message::decode(&message.body)?;
@@ -131,13 +121,15 @@ fn item(core: &Core, delivery: &Delivery) -> std::result::Result<Item, BodyError
                 redelivered: body.redelivered,
                 started: body.started,
             };
+            refused::sent_by(message, &claim.who)?;
             Ok(Item::Claim(claim, body.task_id))
         }
-        Outcome::TYPE => Ok(Item::Outcome(Box::new(message::decode(&message.body)?))),
-        other => Err(BodyError::Malformed {
-            kind: "result",
-            reason: format!("type \"{other}\" is not claim or outcome"),
-        }),
+        Outcome::TYPE => {
+            let outcome: Outcome = message::decode(&message.body)?;
+            refused::sent_by(message, &outcome.who.clone().into())?;
+            Ok(Item::Outcome(Box::new(outcome)))
+        }
+        other => Err(Refusal::no_such_type(other, "claim or outcome")),
     }
 }
 

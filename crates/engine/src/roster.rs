@@ -14,8 +14,17 @@ impl Core {
     /// Takes an agent in, or again.
     pub(crate) async fn joins(&self, card: Card, now: Timestamp) -> Result<Agent> {
         let _one = self.roster.lock().await;
+        let who = card.who();
+        let before = self.registry.agent(&who.agent);
+        let there = |agent: &Agent| {
+            matches!(agent.presence, Presence::Up | Presence::Draining) && agent.card.who() == who
+        };
+        let again = before.as_ref().is_some_and(there);
         let agent = self.registry.join(card, now);
         self.write(agent.clone()).await?;
+        if !again {
+            self.copy_agent(&who, "joined", now);
+        }
         Ok(agent)
     }
 
@@ -31,6 +40,7 @@ impl Core {
             return Ok(None);
         };
         self.write(agent.clone()).await?;
+        self.copy_agent(who, presence.as_str(), now);
         Ok(Some(agent))
     }
 

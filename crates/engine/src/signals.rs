@@ -3,6 +3,7 @@
 use crate::away::Away;
 use crate::core::Core;
 use crate::error::Result;
+use crate::refused::{self, Refusal};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::broker::Subscribe;
 use warrener_backend::store::{Change, LogChunk, Op};
-use warrener_backend::{Address, Delivery, Inbox, Subscription};
+use warrener_backend::{Address, Delivery, Inbox, Message, Subscription};
 use warrener_model::event::{Cursor, NewEvent};
 use warrener_model::message::{self, Body, Signal};
 use warrener_model::task::{Progress, Task};
@@ -62,15 +63,12 @@ async fn read(core: &Arc<Core>, signals: &mut Subscription) {
         let mut read = vec![];
         let mut settled = vec![];
         for delivery in batch {
-            match message::decode::<Signal>(&delivery.message.body) {
-                Ok(signal) if &*delivery.message.kind == Signal::TYPE => {
-                    read.push((delivery.message.sender.clone(), signal));
+            match signal(core, &delivery.message) {
+                Ok(signal) => {
+                    read.push((delivery.message.clone(), signal));
                     settled.push(delivery);
                 }
-                _ => {
-                    core.refused("signal", "malformed");
-                    delivery.reject("not a signal");
-                }
+                Err(why) => core.refuse(refused::SIGNALS, delivery, &why).await,
             }
         }
         if let Err(error) = record(core, read).await {
@@ -83,8 +81,16 @@ async fn read(core: &Arc<Core>, signals: &mut Subscription) {
     }
 }
 
-/// A signal, and the agent that sent it, where the broker can tell.
-type Signed = (Option<AgentId>, Signal);
+fn signal(core: &Core, message: &Message) -> std::result::Result<Signal, Refusal> {
+    core.is_ours(message)?;
+    match &*message.kind {
+        Signal::TYPE => Ok(message::decode(&message.body)?),
+        other => Err(Refusal::no_such_type(other, "signal")),
+    }
+}
+
+/// A signal, and the message that it came in: its sender says who may speak.
+type Signed = (Message, Signal);
 
 async fn record(core: &Core, signals: Vec<Signed>) -> Result<()> {
     let mut ids: Vec<TaskId> = signals.iter().map(|(_, signal)| signal.task_id).collect();
@@ -101,7 +107,7 @@ async fn record(core: &Core, signals: Vec<Signed>) -> Result<()> {
     let at = core.now().await?;
     let mut runs = HashMap::new();
     let mut changes = vec![];
-    for (sender, signal) in signals {
+    for (message, signal) in signals {
         let Some(task) = tasks.get(&signal.task_id) else {
             core.refused("signal", "unknown");
             continue;
@@ -112,15 +118,21 @@ async fn record(core: &Core, signals: Vec<Signed>) -> Result<()> {
         };
         match run {
             // Whoever got a fast offer may speak of it: no row says who that is.
-            Some(run) if run.agent.is_none() || run.agent == sender => {
+            Some(run) if run.agent.is_none() || run.agent == message.sender => {
                 changes.extend(change(signal, run.attempt, at));
             }
-            Some(_) => core.refused("signal", "not_yours"),
+            Some(_) => {
+                let sender = message.sender.as_ref().map(|agent| agent.as_str());
+                let why = Refusal::forged(sender, &format!("a run of task {}", task.id));
+                core.keep(refused::SIGNALS, &message, &why).await;
+            }
             None => core.refused("signal", "stale"),
         }
     }
     if !changes.is_empty() {
+        let copies = core.progress_of(&changes, at);
         core.store.commit(changes).await?;
+        core.copy(copies);
     }
     Ok(())
 }

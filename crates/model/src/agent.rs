@@ -2,6 +2,7 @@
 
 use crate::failure::UnknownWord;
 use crate::id::InstanceId;
+use crate::message::Body;
 use crate::name::{AgentId, Capability, Kind, Lane};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -200,6 +201,10 @@ impl Card {
             && self.lanes.contains(lane)
             && self.kinds.iter().any(|k| k == "*" || k == kind.as_str())
     }
+}
+
+impl Body for Card {
+    const TYPE: &'static str = "hello";
 }
 
 /// An agent as the server sees it.

@@ -55,3 +55,9 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(86_400);
 /// Generations below a task: one that opens itself for ever ends here. Deep enough for lead, module, file, check and fix;
 /// ten children each make a hundred thousand tasks by then, which an operator can still cancel.
 pub const SPAWN_DEPTH: usize = 5;
+/// Bytes kept of the body of a refused message: enough to see what it was.
+pub const REFUSED_BYTES: usize = 64 * 1024;
+/// Refused messages kept; the oldest go.
+pub const REFUSED_ROWS: u64 = 10_000;
+/// Characters kept of why a message was refused, and of the type it claims.
+pub const REFUSED_REASON_CHARS: usize = 1_024;

@@ -9,12 +9,15 @@ use crate::name::{Kind, Lane};
 use crate::task::{Priority, Progress, TaskError, Usage};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 mod body;
-pub use body::{Body, BodyError, VERSION, decode, encode};
+mod copy;
 mod named;
+mod submit;
+pub use body::{Body, BodyError, VERSION, decode, encode};
+pub use copy::{AgentCopy, AlertCopy, TaskCopy};
 pub use named::{Named, named};
+pub use submit::{NotRead, Problem, Submit, SubmitAccepted, SubmitCancel, SubmitRefused};
 
 macro_rules! messages {
     ($($(#[$doc:meta])* $name:ident $type:literal { $($(#[$fdoc:meta])* $field:ident: $ty:ty),* $(,)? })*) => {
@@ -75,7 +78,7 @@ messages! {
         /// What the handler gets.
         input: Json,
         /// Labels.
-        labels: BTreeMap<String, String>,
+        labels: std::collections::BTreeMap<String, String>,
         /// The workflow run.
         run_id: Option<String>,
         /// The step of that run.
@@ -268,9 +271,6 @@ messages! {
 
 /// Agent to server: here I am.
 pub type Hello = Card;
-impl Body for Card {
-    const TYPE: &'static str = "hello";
-}
 
 /// A queue that an agent reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, watch};
 use tracing::warn;
 use warrener_backend::broker::{
-    Address, Delivery, End, Message, Receipt, Settle, Subscription, Verdict,
+    Address, Delivery, End, Message, Receipt, Settle, Subscription, UNREADABLE, Verdict,
 };
 
 /// How the reason of a dead letter begins when its message was delivered too often.
@@ -162,7 +162,7 @@ impl Reading {
             }
             Read::Unreadable(why) => {
                 warn!(from = %self.from, why, "a message that cannot be read");
-                let verdict = Verdict::Reject(why);
+                let verdict = Verdict::Reject(format!("{UNREADABLE}{why}"));
                 self.settle(back, tag, verdict, Some(Box::new((envelope, body))));
                 return 0;
             }
@@ -197,9 +197,8 @@ impl Reading {
             };
         }
         let mut message = envelope.remains(body);
-        if message.reason.is_none()
-            && let Some(death) = envelope.death()
-        {
+        // A copy with a reason never died by itself; whatever did is believed less than the broker.
+        if let Some(death) = envelope.death() {
             // Not a dead letter: nobody wanted it any more, and its sender said so.
             if death.why == "expired" {
                 return Read::Expired;

@@ -14,4 +14,5 @@ pub(crate) mod live;
 pub(crate) mod login;
 pub(crate) mod metrics;
 pub(crate) mod own;
+pub(crate) mod refused;
 pub(crate) mod tasks;

@@ -6,7 +6,7 @@ use crate::failure::{Answer, Failure};
 use crate::guard::guard;
 use crate::http::{
     acts, agents, batch, books, dead, health, history, lanes, link, list, live, login, metrics,
-    own, tasks,
+    own, refused, tasks,
 };
 use crate::page;
 use crate::reading::Params;
@@ -53,6 +53,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(dead::groups))
         .routes(routes!(dead::requeue))
         .routes(routes!(dead::discard))
+        .routes(routes!(refused::list))
         .routes(routes!(books::get))
         .routes(routes!(login::login))
         .routes(routes!(login::codes))

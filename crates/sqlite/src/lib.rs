@@ -12,6 +12,7 @@ mod ledger;
 mod log;
 mod purge;
 mod readers;
+mod refused;
 mod tally;
 use readers::{Reach, Readers};
 mod cells;

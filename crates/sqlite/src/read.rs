@@ -4,7 +4,7 @@ use crate::cells::Cells;
 use crate::error::reading;
 use crate::readers::Reach;
 use crate::row::{self, Part, by_number};
-use crate::{ledger, list, totals};
+use crate::{ledger, list, refused, totals};
 use rusqlite::{Connection, Params, Row, params};
 use warrener_backend::query::{HeldLease, LogRow};
 use warrener_backend::store::{LaneSettings, LogChunk};
@@ -56,6 +56,7 @@ pub(crate) fn reach(query: &Query) -> Reach {
         | Query::Agents
         | Query::Lanes
         | Query::Counts
+        | Query::Refused { .. }
         | Query::ReadyKinds { .. } => Reach::Point,
     }
 }
@@ -144,6 +145,11 @@ fn plain(db: &Connection, query: &Query) -> rusqlite::Result<Rows> {
             })?;
             Rows::ReadyKinds(kinds)
         }
+        Query::Refused {
+            before,
+            limit,
+            bodies,
+        } => Rows::Refused(refused::page(db, *before, *limit, *bodies)?),
         Query::List(_) | Query::CountWhere { .. } | Query::DeadGroups { .. } | Query::Ledger => {
             unreachable!("scans are answered by query()")
         }

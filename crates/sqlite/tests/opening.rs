@@ -41,7 +41,7 @@ async fn an_empty_file_becomes_a_store() {
     close(store).await;
     let db = Connection::open(dir.path().join("store.db")).unwrap();
     let number = |name| -> i64 { db.pragma_query_value(None, name, |row| row.get(0)).unwrap() };
-    assert_eq!(number("user_version"), 4);
+    assert_eq!(number("user_version"), 5);
     assert_eq!(number("application_id"), 0x5772_6e72);
 }
 

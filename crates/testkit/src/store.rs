@@ -16,6 +16,7 @@ pub mod logs;
 pub mod moves;
 pub mod purge;
 pub mod ready;
+pub mod refused;
 pub mod sample;
 pub mod timers;
 
@@ -96,6 +97,9 @@ macro_rules! store_suite {
             counts::kinds_that_are_ready_are_counted,
             dead::dead_tasks_are_grouped_by_fingerprint,
             dead::groups_obey_the_filter_and_the_limit,
+            refused::a_refused_message_is_kept_as_it_came,
+            refused::of_a_large_message_the_beginning_is_kept,
+            refused::the_oldest_refused_messages_go,
             purge::old_tasks_go_with_all_that_is_theirs,
             purge::dead_tasks_and_open_ones_stay_longer,
             purge::a_call_forgets_no_more_than_its_limit,
@@ -141,6 +145,7 @@ mod tests {
             ("moves", include_str!("store/moves.rs")),
             ("purge", include_str!("store/purge.rs")),
             ("ready", include_str!("store/ready.rs")),
+            ("refused", include_str!("store/refused.rs")),
             ("timers", include_str!("store/timers.rs")),
         ];
         let mut cases = 0;

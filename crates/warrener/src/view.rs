@@ -124,6 +124,34 @@ pub(crate) const GROUP: View = View {
     ],
 };
 
+/// Messages that were refused.
+pub(crate) const REFUSED: View = View {
+    noun: "refused message",
+    id: "n",
+    fields: &[
+        "n",
+        "at",
+        "inbox",
+        "class",
+        "reason",
+        "sender",
+        "type",
+        "message_id",
+        "size",
+        "body",
+    ],
+    columns: &[
+        ("N", "n"),
+        ("AT", "at"),
+        ("INBOX", "inbox"),
+        ("CLASS", "class"),
+        ("SENDER", "sender"),
+        ("TYPE", "type"),
+        ("SIZE", "size"),
+        ("REASON", "reason"),
+    ],
+};
+
 /// What an act on dead letters did.
 pub(crate) const DEAD_ACT: View = View {
     noun: "result",

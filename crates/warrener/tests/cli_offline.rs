@@ -32,6 +32,7 @@ const VERBS: &[&str] = &[
     "dlq requeue ID",
     "dlq discard ID --yes",
     "dlq archive ID",
+    "dlq refused",
     "lane list",
     "lane get a",
     "lane pause a",

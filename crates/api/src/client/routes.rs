@@ -12,6 +12,7 @@ use crate::lane::LaneObject;
 use crate::log::LogPiece;
 use crate::login::LoginCode;
 use crate::page::Page;
+use crate::refused::RefusedObject;
 use crate::requests::{
     AgentRequest, AnswerRequest, ApproveRequest, CancelRequest, DiscardRequest, PauseRequest,
     ReassignRequest, RejectRequest, RequeueRequest, RetryRequest, WaitRequest,
@@ -228,6 +229,11 @@ impl Client {
         let wait = request.rate.map_or(Duration::ZERO, |_| UNHURRIED);
         let call = call(Method::POST, "/api/v1/dead/discard".into()).json(request);
         self.read(self.send(Call { wait, ..call })?)
+    }
+
+    /// `GET /api/v1/refused`.
+    pub fn refused(&self, query: &ListQuery) -> Result<Page<RefusedObject>> {
+        self.get(list("/api/v1/refused", query))
     }
 
     /// `POST /api/v1/login/codes`.

@@ -255,7 +255,9 @@ impl Session {
         if !self.joined && self.hello_at <= now && self.leaving.is_none() {
             self.hello_at = now + self.options.timers.hello;
             let hello: Hello = self.options.card(&self.who);
-            let letter = self.sender.letter(Address::Inbox(Inbox::Presence), &hello);
+            let mut letter = self.sender.letter(Address::Inbox(Inbox::Presence), &hello);
+            // Whose namespace it is now the welcome says; the store of the last one may be gone.
+            letter.message.store = None;
             self.post(letter, None);
         }
         for order in self.book.due(now, self.clock) {
@@ -285,7 +287,9 @@ impl Session {
             reason: "gone".into(),
         };
         let wills = self.sender.broker.capabilities().wills;
-        let will = wills.then(|| self.sender.letter(Address::Inbox(Inbox::Presence), &bye));
+        let mut bye = self.sender.letter(Address::Inbox(Inbox::Presence), &bye);
+        bye.message.store = None;
+        let will = wills.then_some(bye);
         let from = Address::Control(self.who.clone());
         let subscribe = Subscribe {
             from,

@@ -4,6 +4,7 @@ use super::{Orchestrator, View};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use warrener_backend::query::{List, LogRow};
+use warrener_backend::refused::RefusedRow;
 use warrener_model::event::{Cursor, TaskEvent};
 use warrener_model::filter::Filter;
 use warrener_model::{State, TaskId, Timestamp};
@@ -109,6 +110,19 @@ impl Orchestrator {
         limit: usize,
     ) -> Result<Vec<LogRow>> {
         Ok(self.core.store.logs(task, attempt, after, limit).await?)
+    }
+
+    /// Messages that were refused, newest first; before a place, and with their bodies only if asked.
+    ///
+    /// # Errors
+    /// `Backend`.
+    pub async fn refused(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+        bodies: bool,
+    ) -> Result<Vec<RefusedRow>> {
+        self.core.kept(before, limit, bodies).await
     }
 
     /// The books.

@@ -18,6 +18,7 @@ mod lists;
 mod login;
 mod logs;
 mod own;
+mod refused;
 mod requests;
 mod stream;
 mod submit;

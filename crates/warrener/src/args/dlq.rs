@@ -46,6 +46,13 @@ pub(crate) enum Verb {
     ///   warrener dlq archive -f 'age:>30d' --to old.jsonl --discard --yes
     #[command(verbatim_doc_comment)]
     Archive(Archive),
+    /// List messages that were refused: malformed, of another store, forged, or against a rule; newest first
+    ///
+    /// Examples:
+    ///   warrener dlq refused
+    ///   warrener dlq refused --limit 1 -o json --fields class,reason,body
+    #[command(verbatim_doc_comment)]
+    Refused(PageArgs),
 }
 
 /// Which groups

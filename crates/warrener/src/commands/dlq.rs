@@ -1,4 +1,4 @@
-//! `warrener dlq …`: dead letters are the tasks in state `dead`.
+//! `warrener dlq …`: dead letters are the tasks in state `dead`; refused messages never were tasks.
 
 use crate::args::dlq::Verb;
 use crate::error::CliError;
@@ -10,6 +10,7 @@ mod archive;
 mod discard;
 mod groups;
 mod list;
+mod refused;
 mod requeue;
 mod show;
 
@@ -21,6 +22,7 @@ pub(crate) fn run(verb: Verb, globals: &Globals) -> Result<ExitCode, CliError> {
         Verb::Requeue(args) => requeue::run(args, globals),
         Verb::Discard(args) => discard::run(args, globals),
         Verb::Archive(args) => archive::run(&args, globals),
+        Verb::Refused(args) => refused::run(args, globals),
     }
 }
 

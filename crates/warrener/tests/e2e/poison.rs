@@ -137,7 +137,8 @@ fn scenario_m_garbage_messages_in_good_frames_are_refused_and_counted() {
         let counts = metrics
             .lines()
             .filter(|line| line.starts_with("warrener_refused_total{"));
-        let malformed = counts.filter(|line| line.contains("malformed"));
+        let unread = ["reason=\"malformed\"", "reason=\"version\""];
+        let malformed = counts.filter(|line| unread.iter().any(|class| line.contains(class)));
         let sum: u64 = malformed
             .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
             .sum();

@@ -3,15 +3,21 @@
 //! the embedded demo.
 #![allow(clippy::unwrap_used, reason = "a test that fails here says enough")]
 
+mod alarms;
 mod broker;
 mod check;
 mod consumer_timeout;
 mod fast;
+mod full;
 mod lanes;
+mod leaders;
 mod python;
+mod raw;
+mod refusals;
 mod spoken;
 mod stage;
 mod tls;
+mod watchers;
 
 #[path = "../e2e/batches.rs"]
 mod batches;

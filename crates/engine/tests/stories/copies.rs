@@ -1,0 +1,69 @@
+//! Copies of events: those who watch see them in order; without watchers, or without a broker, the work goes on.
+
+use crate::harness::{MODES, Mode, World, echo};
+use std::time::Duration;
+use warrener_backend::broker::Subscribe;
+use warrener_backend::fault::{Fault, point};
+use warrener_backend::{Address, Subscription};
+use warrener_model::State;
+use warrener_model::message::{self, TaskCopy};
+
+async fn watch(world: &World, pattern: &str) -> Subscription {
+    let watch = Subscribe {
+        from: Address::Topic(pattern.into()),
+        credit: 100,
+        will: None,
+    };
+    world.broker.subscribe(watch).await.unwrap()
+}
+
+/// The next copy of a task.
+async fn next(copies: &mut Subscription) -> TaskCopy {
+    let next = tokio::time::timeout(Duration::from_secs(30), copies.next()).await;
+    let delivery = next.expect("a copy comes").unwrap();
+    let copy = message::decode(&delivery.message.body).unwrap();
+    delivery.ack();
+    copy
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_sees_the_life_of_a_task_in_its_order() {
+    for mode in MODES {
+        let world = World::new(mode).await;
+        let mut copies = watch(&world, "task.*").await;
+        let id = world.submit(r#"{"kind":"work"}"#).await;
+        let _agent = world.agent("a", 1, echo);
+        let mut words = vec![];
+        let mut place = None;
+        loop {
+            let copy = next(&mut copies).await;
+            assert_eq!(copy.task_id, id);
+            assert!(copy.cursor > place, "{mode:?}: out of order");
+            place = copy.cursor;
+            words.push(copy.event);
+            if copy.state.is_final() {
+                break;
+            }
+        }
+        // In a fast lane nothing is stored of a start.
+        words.retain(|word| word != "started");
+        assert_eq!(words, ["submitted", "succeeded"], "{mode:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_that_cannot_be_published_are_counted_and_the_next_ones_come() {
+    let world = World::new(Mode::Direct).await;
+    let mut copies = watch(&world, "task.submitted").await;
+    world.faults.always(point::PUBLISH, Fault::FailBefore);
+    let lost = world.submit(r#"{"kind":"other"}"#).await;
+    while !world.orchestrator.refusals().contains_key("copy/broker") {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    world.faults.heal();
+    let id = world.submit(r#"{"kind":"work"}"#).await;
+    let copy = next(&mut copies).await;
+    assert_eq!(copy.task_id, id, "and not {lost}");
+    let _agent = world.agent("a", 1, echo);
+    assert_eq!(world.end(id).await.task.life.state, State::Succeeded);
+}

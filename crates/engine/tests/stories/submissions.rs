@@ -1,0 +1,179 @@
+//! Leaders ask over the broker, and are answered on the control address they name: once, however often they ask.
+
+use crate::desk::{heard, letter};
+use crate::harness::{CLAIMED, Mode, World};
+use serde_json::{Value, json};
+use std::time::Duration;
+use warrener_backend::broker::Subscribe;
+use warrener_backend::fault::{Fault, point};
+use warrener_backend::{Address, Inbox, Message, Outgoing, Subscription};
+use warrener_model::agent::Who;
+use warrener_model::id::InstanceId;
+use warrener_model::message::{Resume, SubmitAccepted, SubmitRefused};
+use warrener_model::{AgentId, State, TaskId};
+
+/// A client that never says hello: it has a control address, and submits.
+struct Leader<'a> {
+    world: &'a World,
+    who: Who,
+    control: Subscription,
+}
+
+impl<'a> Leader<'a> {
+    async fn new(world: &'a World) -> Self {
+        let who = Who {
+            agent: AgentId::new("lead").unwrap(),
+            instance: InstanceId::random(5),
+        };
+        let control = Subscribe {
+            from: Address::Control(who.clone()),
+            credit: 100,
+            will: None,
+        };
+        let control = world.broker.subscribe(control).await.unwrap();
+        Leader {
+            world,
+            who,
+            control,
+        }
+    }
+
+    fn message(&self, kind: &str, mut body: Value) -> Message {
+        body["v"] = 1.into();
+        body["agent_id"] = self.who.agent.as_str().into();
+        body["instance"] = self.who.instance.to_string().into();
+        Message {
+            kind: kind.into(),
+            sender: Some(self.who.agent.clone()),
+            body: body.to_string().into(),
+            ..letter(&Resume {
+                reason: String::new(),
+            })
+        }
+    }
+
+    async fn send(&self, message: &Message) {
+        let out = Outgoing {
+            to: Address::Inbox(Inbox::Submit),
+            message: message.clone(),
+            expires: None,
+        };
+        self.world.broker.publish(vec![out]).await.unwrap();
+    }
+
+    async fn accepted(&mut self, message: &Message) -> SubmitAccepted {
+        self.send(message).await;
+        let answer: SubmitAccepted = heard(&mut self.control).await;
+        assert_eq!(answer.message_id, message.id);
+        answer
+    }
+
+    async fn refused(&mut self, message: &Message) -> SubmitRefused {
+        self.send(message).await;
+        let answer: SubmitRefused = heard(&mut self.control).await;
+        assert_eq!(answer.message_id, message.id);
+        answer
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_is_answered_on_its_control_address_and_a_resend_makes_nothing() {
+    for mode in CLAIMED {
+        let world = World::new(mode).await;
+        let mut lead = Leader::new(&world).await;
+        let request = lead.message("submit", json!({ "kind": "other", "input": [1] }));
+        let first = lead.accepted(&request).await;
+        assert!(!first.duplicate);
+        let again = lead.accepted(&request).await;
+        assert_eq!((again.task_id, again.duplicate), (first.task_id, true));
+        let task = world.orchestrator.task(first.task_id).await.unwrap().task;
+        assert_eq!(task.spec.input.as_str(), "[1]");
+        assert_eq!(world.orchestrator.books().await.unwrap().accepted, 1);
+
+        let other = lead.message("submit", json!({ "kind": "another" }));
+        let other = Message {
+            id: request.id,
+            ..other
+        };
+        let no = lead.refused(&other).await.problem;
+        assert_eq!(no.code, "idempotency_conflict");
+        assert_eq!(no.task_id, Some(first.task_id));
+
+        let wrong = lead.message("submit", json!({ "kind": "NO", "lane": "high" }));
+        let no = lead.refused(&wrong).await.problem;
+        assert_eq!(no.code, "invalid");
+        let places: Vec<&str> = no.errors.iter().map(|e| e.pointer.as_str()).collect();
+        assert_eq!(places, ["/kind", "/lane"]);
+        let kept = world.orchestrator.refused(None, 10, false).await.unwrap();
+        let classes: Vec<&str> = kept.iter().map(|row| row.message.class.as_str()).collect();
+        assert_eq!(classes, ["invalid", "idempotency_conflict"], "newest first");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_cancels_and_hears_so() {
+    let world = World::new(Mode::Claim).await;
+    let mut lead = Leader::new(&world).await;
+    let id = world.submit(r#"{"kind":"other"}"#).await;
+    let cancel = lead.message("cancel", json!({ "task_id": id, "reason": "enough" }));
+    let first = lead.accepted(&cancel).await;
+    assert_eq!((first.task_id, first.duplicate), (id, false));
+    let task = world.orchestrator.task(id).await.unwrap().task;
+    assert_eq!(task.life.state, State::Cancelled);
+    assert!(lead.accepted(&cancel).await.duplicate);
+    let nobody = TaskId::from_bytes([7; 16]);
+    let cancel = lead.message("cancel", json!({ "task_id": nobody }));
+    assert_eq!(lead.refused(&cancel).await.problem.code, "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submission_is_acknowledged_after_its_commit_and_answered_then() {
+    let world = World::new(Mode::Claim).await;
+    let mut lead = Leader::new(&world).await;
+    world.faults.always(point::COMMIT, Fault::FailBefore);
+    let request = lead.message("submit", json!({ "kind": "other" }));
+    let tried = world.faults.calls(point::COMMIT);
+    lead.send(&request).await;
+    while world.faults.calls(point::COMMIT) < tried + 2 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let submit = Address::Inbox(Inbox::Submit);
+    assert_eq!(world.broker.depth(&submit).await.unwrap().unsettled, 1);
+    assert!(lead.control.try_next().is_none(), "answered too early");
+    world.faults.heal();
+    let answer: SubmitAccepted = heard(&mut lead.control).await;
+    assert!(world.orchestrator.task(answer.task_id).await.is_ok());
+    while world.broker.depth(&submit).await.unwrap().unsettled > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forged_submission_makes_nothing_and_its_victim_hears_nothing() {
+    let world = World::new(Mode::Claim).await;
+    let mut lead = Leader::new(&world).await;
+    let forged = Message {
+        sender: AgentId::new("eve").ok(),
+        ..lead.message("submit", json!({ "kind": "other" }))
+    };
+    lead.send(&forged).await;
+    let other_version = Message {
+        body: forged.body.clone(),
+        ..lead.message("submit", json!({}))
+    };
+    let text = String::from_utf8(forged.body.to_vec()).unwrap();
+    let other_version = Message {
+        body: text.replace("\"v\":1", "\"v\":7").into(),
+        ..other_version
+    };
+    // The first word that it hears is the answer to its own message.
+    assert_eq!(
+        lead.refused(&other_version).await.problem.code,
+        "bad_request"
+    );
+    assert_eq!(world.orchestrator.books().await.unwrap().accepted, 0);
+    let kept = world.orchestrator.refused(None, 10, false).await.unwrap();
+    let mut classes: Vec<&str> = kept.iter().map(|row| row.message.class.as_str()).collect();
+    classes.sort_unstable();
+    assert_eq!(classes, ["forged", "version"]);
+}

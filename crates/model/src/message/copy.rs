@@ -1,0 +1,73 @@
+//! Copies of the servers' events, for whoever watches: hints, never the truth (contracts.md section 5).
+
+use super::Body;
+use crate::agent::WhoFields;
+use crate::id::TaskId;
+use crate::life::State;
+use crate::name::AgentId;
+use crate::task::Progress;
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Server to watchers: something happened to a task. On `task.<event>`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskCopy {
+    /// Its place in the history, which `GET /api/v1/stream` goes on after; none for progress, which has no history.
+    pub cursor: Option<u64>,
+    /// The task.
+    pub task_id: TaskId,
+    /// `submitted started progress retrying parked succeeded failed dead cancelled expired`.
+    pub event: String,
+    /// The state after it.
+    pub state: State,
+    /// The attempt it belongs to; none for progress.
+    pub attempt: Option<u32>,
+    /// The grant it belongs to.
+    pub epoch: u64,
+    /// The agent concerned.
+    pub agent: Option<AgentId>,
+    /// How far it is, if that is the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// When, by the store's clock.
+    pub at: Timestamp,
+}
+
+impl Body for TaskCopy {
+    const TYPE: &'static str = "task.event";
+}
+
+/// Server to watchers: an agent came or went. On `agent.<event>`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgentCopy {
+    /// Which boot of it.
+    #[serde(flatten)]
+    pub who: WhoFields,
+    /// `joined`, `stalled` (nothing heard for three heartbeats), `lost` or `left`.
+    pub event: String,
+    /// When, by the store's clock.
+    pub at: Timestamp,
+}
+
+impl Body for AgentCopy {
+    const TYPE: &'static str = "agent.event";
+}
+
+/// Server to watchers: what a person should know. On `alert`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertCopy {
+    /// What it is about.
+    pub alert: String,
+    /// `warning` or `critical`.
+    pub severity: String,
+    /// The lane, agent or task.
+    pub subject: String,
+    /// In words.
+    pub message: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Body for AlertCopy {
+    const TYPE: &'static str = "alert";
+}
