@@ -15,9 +15,9 @@ use warrener_api::Problem;
 /// Codes and sessions that are kept; the oldest goes when one more comes.
 const KEPT: usize = 32;
 /// So many wrong codes may come at once.
-const TRIES: u32 = 10;
+const MISSES: u32 = 10;
 /// One more is allowed after this; the same time is in Retry-After.
-const TRY_EVERY: Duration = Duration::from_secs(5);
+const MISS_EVERY: Duration = Duration::from_secs(5);
 
 /// Codes and sessions of one server; cheap to clone.
 #[derive(Clone)]
@@ -31,8 +31,8 @@ pub struct Logins {
 struct Kept {
     codes: Vec<Secret>,
     sessions: Vec<Secret>,
-    /// Tries that were used, and since when they are counted.
-    tries: Option<(u32, Instant)>,
+    /// Wrong codes, and since when they are counted.
+    misses: Option<(u32, Instant)>,
 }
 
 struct Secret {
@@ -47,7 +47,7 @@ pub(crate) enum Redeemed {
     Session(String),
     /// The code is none, was used, or is too old.
     No,
-    /// Too many were tried.
+    /// None either, and too many such were tried.
     TooMany,
 }
 
@@ -84,17 +84,17 @@ impl Logins {
     }
 
     /// Takes a code for a session.
+    ///
+    /// Only wrong codes are counted, and a good one passes however many came before it: who guesses keeps nobody out.
     pub(crate) fn redeem(&self, code: &str) -> Redeemed {
         let (now, mut kept) = (Instant::now(), self.kept());
-        if !kept.may_try(now) {
-            return Redeemed::TooMany;
-        }
         match find(&kept.codes, code, now) {
             Some(index) => {
                 kept.codes.remove(index);
                 Redeemed::Session(keep(&mut kept.sessions, now, self.session_life))
             }
-            None => Redeemed::No,
+            None if kept.may_miss(now) => Redeemed::No,
+            None => Redeemed::TooMany,
         }
     }
 
@@ -117,16 +117,16 @@ impl Logins {
 }
 
 impl Kept {
-    fn may_try(&mut self, now: Instant) -> bool {
-        let (used, since) = self.tries.unwrap_or((0, now));
-        let back = now.duration_since(since).as_millis() / TRY_EVERY.as_millis();
+    fn may_miss(&mut self, now: Instant) -> bool {
+        let (used, since) = self.misses.unwrap_or((0, now));
+        let back = now.duration_since(since).as_millis() / MISS_EVERY.as_millis();
         let back = u32::try_from(back).unwrap_or(u32::MAX);
         let (used, since) = match used.checked_sub(back) {
             None | Some(0) => (0, now),
-            Some(left) => (left, since + TRY_EVERY * back),
+            Some(left) => (left, since + MISS_EVERY * back),
         };
-        let may = used < TRIES;
-        self.tries = Some((used + u32::from(may), since));
+        let may = used < MISSES;
+        self.misses = Some((used + u32::from(may), since));
         may
     }
 }
@@ -231,18 +231,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn guesses_run_out_and_come_back() {
+    async fn guesses_run_out_and_come_back_and_a_good_code_always_passes() {
         let logins = Logins::default();
-        let code = logins.code();
-        for _ in 0..TRIES {
+        let (first, second) = (logins.code(), logins.code());
+        for _ in 0..MISSES {
             assert_eq!(logins.redeem("guess"), Redeemed::No);
         }
-        assert_eq!(logins.redeem(&code), Redeemed::TooMany);
-        tokio::time::advance(TRY_EVERY).await;
-        assert_eq!(logins.redeem("guess"), Redeemed::No);
-        assert_eq!(logins.redeem(&code), Redeemed::TooMany);
-        tokio::time::advance(TRY_EVERY).await;
-        assert!(session_of(&logins, &code).is_some());
+        assert_eq!(logins.redeem("guess"), Redeemed::TooMany);
+        assert!(
+            session_of(&logins, &first).is_some(),
+            "guessers keep it out"
+        );
+        assert_eq!(logins.redeem(&first), Redeemed::TooMany, "used: a miss");
+        tokio::time::advance(MISS_EVERY).await;
+        assert!(session_of(&logins, &second).is_some());
+        assert_eq!(logins.redeem("guess"), Redeemed::No, "a hit was counted");
+        assert_eq!(logins.redeem("guess"), Redeemed::TooMany);
     }
 
     #[test]

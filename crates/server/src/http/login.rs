@@ -42,7 +42,7 @@ pub(crate) async fn login(
             return Err(Problem::new("unauthenticated", detail).hint(hint).into());
         }
         Redeemed::TooMany => {
-            let detail = "too many codes were tried";
+            let detail = "too many wrong codes were tried";
             return Err(Failure::from(Problem::new("rate_limited", detail)));
         }
     };
