@@ -3,12 +3,16 @@
 
 use crate::auth::same;
 use crate::state::App;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, header};
+use axum::response::Response;
+use futures_util::StreamExt;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use warrener_api::Problem;
 
@@ -38,6 +42,15 @@ struct Kept {
 struct Secret {
     text: String,
     until: Instant,
+    /// Cancelled when it is forgotten, for whatever reason.
+    gone: CancellationToken,
+}
+
+/// A session that goes on. What a browser opens by it, and keeps open, ends with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    until: Instant,
+    gone: CancellationToken,
 }
 
 /// What came of a code.
@@ -98,9 +111,14 @@ impl Logins {
         }
     }
 
-    /// Whether a session goes on.
-    fn knows(&self, session: &str) -> bool {
-        find(&self.kept().sessions, session, Instant::now()).is_some()
+    /// A session, if it goes on.
+    fn session(&self, text: &str) -> Option<Session> {
+        let kept = self.kept();
+        let secret = &kept.sessions[find(&kept.sessions, text, Instant::now())?];
+        Some(Session {
+            until: secret.until,
+            gone: secret.gone.clone(),
+        })
     }
 
     /// Ends a session; whether there was one.
@@ -131,6 +149,33 @@ impl Kept {
     }
 }
 
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.gone.cancel();
+    }
+}
+
+impl Session {
+    /// Waits until its time is over, or it was ended before.
+    pub(crate) async fn over(self) {
+        tokio::select! {
+            () = self.gone.cancelled() => {}
+            () = sleep_until(self.until) => {}
+        }
+    }
+
+    /// An answer to it: a stream goes on for as long as the session, whatever its handler is at. Anything else is short,
+    /// and better whole.
+    pub(crate) fn bound(self, response: Response) -> Response {
+        let kind = response.headers().get(header::CONTENT_TYPE);
+        match kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+            true => response
+                .map(|body| Body::from_stream(body.into_data_stream().take_until(self.over()))),
+            false => response,
+        }
+    }
+}
+
 fn keep(secrets: &mut Vec<Secret>, now: Instant, life: Duration) -> String {
     secrets.retain(|secret| secret.until > now);
     if secrets.len() >= KEPT {
@@ -142,6 +187,7 @@ fn keep(secrets: &mut Vec<Secret>, now: Instant, life: Duration) -> String {
     secrets.push(Secret {
         text: text.clone(),
         until,
+        gone: CancellationToken::new(),
     });
     text
 }
@@ -173,28 +219,28 @@ pub(crate) fn shown<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .find_map(|(key, value)| (key == name).then_some(value))
 }
 
-/// Whether a request may pass for its session; nothing if it shows none, or a token as well.
+/// The session for which a request may pass; nothing if it shows none, or a token as well.
 ///
 /// A browser sends the cookie along with whatever a page asks for. What changes something must therefore say which
 /// page asks; that it is one of the server's own, the guard has checked.
-pub(crate) fn session(app: &App, request: &Request) -> Option<Result<(), Problem>> {
+pub(crate) fn session(app: &App, request: &Request) -> Option<Result<Session, Problem>> {
     let headers = request.headers();
     if headers.contains_key(header::AUTHORIZATION) {
         return None;
     }
-    let session = shown(headers, &app.cookie)?;
-    if !app.options.logins.knows(session) {
+    let text = shown(headers, &app.cookie)?;
+    let Some(session) = app.options.logins.session(text) else {
         let detail = "the browser's session is over";
         let hint = "`warrener server login` prints a fresh address for the browser";
         return Some(Err(Problem::new("unauthenticated", detail).hint(hint)));
-    }
+    };
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if !reads && !headers.contains_key(header::ORIGIN) {
         let detail = "a browser's request that changes something must have an Origin";
         let hint = "programs use the token instead of a browser's session";
         return Some(Err(Problem::new("not_allowed", detail).hint(hint)));
     }
-    Some(Ok(()))
+    Some(Ok(session))
 }
 
 impl fmt::Debug for Logins {
@@ -206,6 +252,13 @@ impl fmt::Debug for Logins {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt;
+
+    impl Logins {
+        fn knows(&self, session: &str) -> bool {
+            self.session(session).is_some()
+        }
+    }
 
     fn session_of(logins: &Logins, code: &str) -> Option<String> {
         match logins.redeem(code) {
@@ -247,6 +300,30 @@ mod tests {
         assert!(session_of(&logins, &second).is_some());
         assert_eq!(logins.redeem("guess"), Redeemed::No, "a hit was counted");
         assert_eq!(logins.redeem("guess"), Redeemed::TooMany);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_over_when_it_is_ended_too_old_or_pushed_out() {
+        let logins = Logins::default();
+        let open = || {
+            let text = session_of(&logins, &logins.code()).unwrap();
+            let session = logins.session(&text).unwrap();
+            (text, Box::pin(session.over()))
+        };
+        let ((oldest, mut pushed), (ended, mut out), (_, mut old)) = (open(), open(), open());
+        assert!((&mut out).now_or_never().is_none());
+        assert!(logins.end(&ended));
+        out.await;
+        while logins.knows(&oldest) {
+            assert!((&mut pushed).now_or_never().is_none());
+            drop(open());
+        }
+        pushed.await;
+        let life = logins.session_life();
+        tokio::time::advance(life - Duration::from_secs(1)).await;
+        assert!((&mut old).now_or_never().is_none());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(old.now_or_never().is_some());
     }
 
     #[test]

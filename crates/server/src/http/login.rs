@@ -70,6 +70,8 @@ pub(crate) async fn codes(State(app): State<App>, params: Params) -> Answer<Json
 }
 
 /// End a browser's session
+///
+/// Streams and links that it opened end with it.
 #[utoipa::path(
     post, path = "/api/v1/logout", operation_id = "logout", tag = "server",
     responses((status = 200, description = "The cookie is taken back", body = LoggedOut))
