@@ -26,7 +26,10 @@ pub(crate) async fn auth(State(app): State<App>, mut request: Request, next: Nex
         return next.run(request).await;
     }
     match login::session(&app, &request) {
-        Some(Ok(())) => return next.run(request).await,
+        Some(Ok(session)) => {
+            request.extensions_mut().insert(session.clone());
+            return session.bound(next.run(request).await);
+        }
         Some(Err(problem)) => return Failure::from(problem).into_response(),
         None => {}
     }

@@ -3,21 +3,25 @@
 
 use crate::auth::same;
 use crate::state::App;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, header};
+use axum::response::Response;
+use futures_util::StreamExt;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use warrener_api::Problem;
 
 /// Codes and sessions that are kept; the oldest goes when one more comes.
 const KEPT: usize = 32;
 /// So many wrong codes may come at once.
-const TRIES: u32 = 10;
+const MISSES: u32 = 10;
 /// One more is allowed after this; the same time is in Retry-After.
-const TRY_EVERY: Duration = Duration::from_secs(5);
+const MISS_EVERY: Duration = Duration::from_secs(5);
 
 /// Codes and sessions of one server; cheap to clone.
 #[derive(Clone)]
@@ -31,13 +35,22 @@ pub struct Logins {
 struct Kept {
     codes: Vec<Secret>,
     sessions: Vec<Secret>,
-    /// Tries that were used, and since when they are counted.
-    tries: Option<(u32, Instant)>,
+    /// Wrong codes, and since when they are counted.
+    misses: Option<(u32, Instant)>,
 }
 
 struct Secret {
     text: String,
     until: Instant,
+    /// Cancelled when it is forgotten, for whatever reason.
+    gone: CancellationToken,
+}
+
+/// A session that goes on. What a browser opens by it, and keeps open, ends with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    until: Instant,
+    gone: CancellationToken,
 }
 
 /// What came of a code.
@@ -47,7 +60,7 @@ pub(crate) enum Redeemed {
     Session(String),
     /// The code is none, was used, or is too old.
     No,
-    /// Too many were tried.
+    /// None either, and too many such were tried.
     TooMany,
 }
 
@@ -84,23 +97,28 @@ impl Logins {
     }
 
     /// Takes a code for a session.
+    ///
+    /// Only wrong codes are counted, and a good one passes however many came before it: who guesses keeps nobody out.
     pub(crate) fn redeem(&self, code: &str) -> Redeemed {
         let (now, mut kept) = (Instant::now(), self.kept());
-        if !kept.may_try(now) {
-            return Redeemed::TooMany;
-        }
         match find(&kept.codes, code, now) {
             Some(index) => {
                 kept.codes.remove(index);
                 Redeemed::Session(keep(&mut kept.sessions, now, self.session_life))
             }
-            None => Redeemed::No,
+            None if kept.may_miss(now) => Redeemed::No,
+            None => Redeemed::TooMany,
         }
     }
 
-    /// Whether a session goes on.
-    fn knows(&self, session: &str) -> bool {
-        find(&self.kept().sessions, session, Instant::now()).is_some()
+    /// A session, if it goes on.
+    fn session(&self, text: &str) -> Option<Session> {
+        let kept = self.kept();
+        let secret = &kept.sessions[find(&kept.sessions, text, Instant::now())?];
+        Some(Session {
+            until: secret.until,
+            gone: secret.gone.clone(),
+        })
     }
 
     /// Ends a session; whether there was one.
@@ -117,17 +135,44 @@ impl Logins {
 }
 
 impl Kept {
-    fn may_try(&mut self, now: Instant) -> bool {
-        let (used, since) = self.tries.unwrap_or((0, now));
-        let back = now.duration_since(since).as_millis() / TRY_EVERY.as_millis();
+    fn may_miss(&mut self, now: Instant) -> bool {
+        let (used, since) = self.misses.unwrap_or((0, now));
+        let back = now.duration_since(since).as_millis() / MISS_EVERY.as_millis();
         let back = u32::try_from(back).unwrap_or(u32::MAX);
         let (used, since) = match used.checked_sub(back) {
             None | Some(0) => (0, now),
-            Some(left) => (left, since + TRY_EVERY * back),
+            Some(left) => (left, since + MISS_EVERY * back),
         };
-        let may = used < TRIES;
-        self.tries = Some((used + u32::from(may), since));
+        let may = used < MISSES;
+        self.misses = Some((used + u32::from(may), since));
         may
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.gone.cancel();
+    }
+}
+
+impl Session {
+    /// Waits until its time is over, or it was ended before.
+    pub(crate) async fn over(self) {
+        tokio::select! {
+            () = self.gone.cancelled() => {}
+            () = sleep_until(self.until) => {}
+        }
+    }
+
+    /// An answer to it: a stream goes on for as long as the session, whatever its handler is at. Anything else is short,
+    /// and better whole.
+    pub(crate) fn bound(self, response: Response) -> Response {
+        let kind = response.headers().get(header::CONTENT_TYPE);
+        match kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+            true => response
+                .map(|body| Body::from_stream(body.into_data_stream().take_until(self.over()))),
+            false => response,
+        }
     }
 }
 
@@ -142,6 +187,7 @@ fn keep(secrets: &mut Vec<Secret>, now: Instant, life: Duration) -> String {
     secrets.push(Secret {
         text: text.clone(),
         until,
+        gone: CancellationToken::new(),
     });
     text
 }
@@ -173,28 +219,28 @@ pub(crate) fn shown<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .find_map(|(key, value)| (key == name).then_some(value))
 }
 
-/// Whether a request may pass for its session; nothing if it shows none, or a token as well.
+/// The session for which a request may pass; nothing if it shows none, or a token as well.
 ///
 /// A browser sends the cookie along with whatever a page asks for. What changes something must therefore say which
 /// page asks; that it is one of the server's own, the guard has checked.
-pub(crate) fn session(app: &App, request: &Request) -> Option<Result<(), Problem>> {
+pub(crate) fn session(app: &App, request: &Request) -> Option<Result<Session, Problem>> {
     let headers = request.headers();
     if headers.contains_key(header::AUTHORIZATION) {
         return None;
     }
-    let session = shown(headers, &app.cookie)?;
-    if !app.options.logins.knows(session) {
+    let text = shown(headers, &app.cookie)?;
+    let Some(session) = app.options.logins.session(text) else {
         let detail = "the browser's session is over";
         let hint = "`warrener server login` prints a fresh address for the browser";
         return Some(Err(Problem::new("unauthenticated", detail).hint(hint)));
-    }
+    };
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if !reads && !headers.contains_key(header::ORIGIN) {
         let detail = "a browser's request that changes something must have an Origin";
         let hint = "programs use the token instead of a browser's session";
         return Some(Err(Problem::new("not_allowed", detail).hint(hint)));
     }
-    Some(Ok(()))
+    Some(Ok(session))
 }
 
 impl fmt::Debug for Logins {
@@ -206,6 +252,13 @@ impl fmt::Debug for Logins {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt;
+
+    impl Logins {
+        fn knows(&self, session: &str) -> bool {
+            self.session(session).is_some()
+        }
+    }
 
     fn session_of(logins: &Logins, code: &str) -> Option<String> {
         match logins.redeem(code) {
@@ -231,18 +284,46 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn guesses_run_out_and_come_back() {
+    async fn guesses_run_out_and_come_back_and_a_good_code_always_passes() {
         let logins = Logins::default();
-        let code = logins.code();
-        for _ in 0..TRIES {
+        let (first, second) = (logins.code(), logins.code());
+        for _ in 0..MISSES {
             assert_eq!(logins.redeem("guess"), Redeemed::No);
         }
-        assert_eq!(logins.redeem(&code), Redeemed::TooMany);
-        tokio::time::advance(TRY_EVERY).await;
-        assert_eq!(logins.redeem("guess"), Redeemed::No);
-        assert_eq!(logins.redeem(&code), Redeemed::TooMany);
-        tokio::time::advance(TRY_EVERY).await;
-        assert!(session_of(&logins, &code).is_some());
+        assert_eq!(logins.redeem("guess"), Redeemed::TooMany);
+        assert!(
+            session_of(&logins, &first).is_some(),
+            "guessers keep it out"
+        );
+        assert_eq!(logins.redeem(&first), Redeemed::TooMany, "used: a miss");
+        tokio::time::advance(MISS_EVERY).await;
+        assert!(session_of(&logins, &second).is_some());
+        assert_eq!(logins.redeem("guess"), Redeemed::No, "a hit was counted");
+        assert_eq!(logins.redeem("guess"), Redeemed::TooMany);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_over_when_it_is_ended_too_old_or_pushed_out() {
+        let logins = Logins::default();
+        let open = || {
+            let text = session_of(&logins, &logins.code()).unwrap();
+            let session = logins.session(&text).unwrap();
+            (text, Box::pin(session.over()))
+        };
+        let ((oldest, mut pushed), (ended, mut out), (_, mut old)) = (open(), open(), open());
+        assert!((&mut out).now_or_never().is_none());
+        assert!(logins.end(&ended));
+        out.await;
+        while logins.knows(&oldest) {
+            assert!((&mut pushed).now_or_never().is_none());
+            drop(open());
+        }
+        pushed.await;
+        let life = logins.session_life();
+        tokio::time::advance(life - Duration::from_secs(1)).await;
+        assert!((&mut old).now_or_never().is_none());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(old.now_or_never().is_some());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! plugs in as a [`LinkEnd`]: this crate knows neither the link nor a broker.
 
 use crate::failure::{Answer, Failure};
+use crate::login::Session;
 use crate::reading::Params;
 use crate::state::App;
 use async_trait::async_trait;
@@ -119,6 +120,7 @@ pub(crate) async fn open(
         headers: request.headers().clone(),
     };
     let (mut parts, _) = request.into_parts();
+    let session = parts.extensions.remove::<Session>();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &app).await;
     let upgrade = upgrade.map_err(|error| Failure::bad_request(error.body_text()))?;
     // The limit of the socket is above the link's own, so that the link can say why it refuses a frame.
@@ -135,7 +137,20 @@ pub(crate) async fn open(
     let token = app.links.token();
     let stop = app.stop.child_token();
     Ok(upgrade.on_upgrade(async move |socket| {
-        end.serve(frames(socket), ask, stop).await;
+        let over = async {
+            match session {
+                Some(session) => session.over().await,
+                None => future::pending().await,
+            }
+        };
+        let mut served = end.serve(frames(socket), ask, stop.clone());
+        tokio::select! {
+            () = &mut served => {}
+            () = over => {
+                stop.cancel();
+                served.await;
+            }
+        }
         drop(token);
     }))
 }

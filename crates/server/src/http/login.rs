@@ -42,7 +42,7 @@ pub(crate) async fn login(
             return Err(Problem::new("unauthenticated", detail).hint(hint).into());
         }
         Redeemed::TooMany => {
-            let detail = "too many codes were tried";
+            let detail = "too many wrong codes were tried";
             return Err(Failure::from(Problem::new("rate_limited", detail)));
         }
     };
@@ -70,6 +70,8 @@ pub(crate) async fn codes(State(app): State<App>, params: Params) -> Answer<Json
 }
 
 /// End a browser's session
+///
+/// Streams and links that it opened end with it.
 #[utoipa::path(
     post, path = "/api/v1/logout", operation_id = "logout", tag = "server",
     responses((status = 200, description = "The cookie is taken back", body = LoggedOut))

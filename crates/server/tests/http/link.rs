@@ -1,5 +1,6 @@
 //! `GET /api/v1/link`: the upgrade; what is spoken on it is tested with the link itself.
 
+use crate::login::{log_out, session};
 use crate::support::{Server, TOKEN};
 use async_trait::async_trait;
 use futures_util::{SinkExt, StreamExt};
@@ -109,6 +110,33 @@ fn frames_go_both_ways_until_the_server_stops() {
     });
     let served = server.served.take().unwrap();
     server.runtime.block_on(served).unwrap().unwrap();
+}
+
+#[test]
+fn a_link_ends_with_the_browsers_session_that_opened_it() {
+    let server = server();
+    let cookie = session(&server);
+    let mut mine = upgrade(&server, "warrener.link.v1", "ann");
+    mine.headers_mut().remove("authorization");
+    mine.headers_mut().insert("cookie", cookie.parse().unwrap());
+    let other = upgrade(&server, "warrener.link.v1", "bob");
+    let connect = async |request| tokio_tungstenite::connect_async(request).await.unwrap().0;
+    let (mut mine, mut other) = server.runtime.block_on(async {
+        let (mut mine, other) = (connect(mine).await, connect(other).await);
+        mine.send(Message::Text("hi".into())).await.unwrap();
+        let answer = mine.next().await.unwrap().unwrap();
+        assert_eq!(answer, Message::Text("ann: hi".into()));
+        (mine, other)
+    });
+    assert_eq!(log_out(&server, &cookie).status, 200);
+    server.runtime.block_on(async {
+        let Some(Ok(Message::Close(Some(_)))) = mine.next().await else {
+            panic!("the end is said")
+        };
+        other.send(Message::Text("hi".into())).await.unwrap();
+        let answer = other.next().await.unwrap().unwrap();
+        assert_eq!(answer, Message::Text("bob: hi".into()));
+    });
 }
 
 #[test]

@@ -46,6 +46,16 @@ fn cookie(reply: &Reply) -> String {
     text.split(';').next().unwrap().to_owned()
 }
 
+/// A browser that is in: its cookie.
+pub(crate) fn session(server: &Server) -> String {
+    cookie(&login(server, &code(server)))
+}
+
+pub(crate) fn log_out(server: &Server, cookie: &str) -> Reply {
+    let headers = [("cookie", cookie), ("origin", server.url.as_str())];
+    browse(server, "POST", "/api/v1/logout", &headers, "")
+}
+
 #[test]
 fn a_code_is_exchanged_once_for_a_session_that_no_script_and_no_other_site_can_use() {
     let server = Server::start();
@@ -95,7 +105,7 @@ fn a_code_is_exchanged_once_for_a_session_that_no_script_and_no_other_site_can_u
 #[test]
 fn only_the_servers_own_page_may_write_with_a_session() {
     let server = Server::start();
-    let cookie = cookie(&login(&server, &code(&server)));
+    let cookie = session(&server);
     let write = |origin: Option<&str>| {
         let mut headers = vec![("cookie", cookie.as_str())];
         headers.extend(origin.map(|origin| ("origin", origin)));
@@ -133,22 +143,19 @@ fn only_the_servers_own_page_may_write_with_a_session() {
 #[test]
 fn a_session_ends_by_logout_and_by_its_age() {
     let server = Server::start();
-    let session = cookie(&login(&server, &code(&server)));
-    let headers = [
-        ("cookie", session.as_str()),
-        ("origin", server.url.as_str()),
-    ];
-    let out = browse(&server, "POST", "/api/v1/logout", &headers, "");
+    let session = self::session(&server);
+    let shown = [("cookie", session.as_str())];
+    let out = log_out(&server, &session);
     assert_eq!(out.ok(), json!({ "ended": true }));
     let set = out.headers["set-cookie"].to_str().unwrap();
     assert!(set.contains("=; ") && set.contains("Max-Age=0"), "{set}");
-    browse(&server, "GET", "/api/v1/books", &headers, "").problem(401, "unauthenticated");
+    browse(&server, "GET", "/api/v1/books", &shown, "").problem(401, "unauthenticated");
 
     let brief = Duration::from_millis(1);
     let server = Server::with(|options, _| {
         options.logins = Logins::new(Duration::from_secs(600), brief);
     });
-    let session = cookie(&login(&server, &code(&server)));
+    let session = self::session(&server);
     std::thread::sleep(2 * brief);
     let shown = [("cookie", session.as_str())];
     browse(&server, "GET", "/api/v1/books", &shown, "").problem(401, "unauthenticated");
@@ -159,6 +166,50 @@ fn a_session_ends_by_logout_and_by_its_age() {
     let code = logins.code();
     std::thread::sleep(2 * brief);
     login(&server, &code).problem(401, "unauthenticated");
+}
+
+#[test]
+fn streams_end_with_the_session_that_opened_them() {
+    let server = Server::start();
+    let (leaves, stays) = (session(&server), session(&server));
+    let open = |cookie: &str, path: &str| {
+        let request = server.request("GET", path).header("cookie", cookie);
+        server.open(request).expect("the session goes on")
+    };
+    let log = format!(
+        "/api/v1/tasks/{}/logs?follow=true",
+        server.submit(json!({"kind": "a"}))
+    );
+    let streams = [open(&leaves, "/api/v1/stream"), open(&leaves, &log)];
+    let mut others = [
+        open(&stays, "/api/v1/stream"),
+        server.listen("/api/v1/stream", None),
+    ];
+    assert_eq!(log_out(&server, &leaves).ok(), json!({ "ended": true }));
+    for stream in streams {
+        stream.ends();
+    }
+    let id = server.submit(json!({"kind": "a"}));
+    for stream in &mut others {
+        stream.find("task", |data| data["id"] == id.as_str());
+    }
+}
+
+#[test]
+fn streams_end_when_their_session_is_too_old() {
+    let server = Server::with(|options, _| {
+        let brief = Duration::from_millis(300);
+        options.logins = Logins::new(Duration::from_secs(600), brief);
+    });
+    // On a busy machine a session may be over before it was used.
+    let stream = loop {
+        let request = server.request("GET", "/api/v1/stream");
+        if let Some(stream) = server.open(request.header("cookie", session(&server))) {
+            break stream;
+        }
+    };
+    stream.ends();
+    server.listen("/api/v1/stream", None);
 }
 
 #[test]
@@ -173,9 +224,11 @@ fn guesses_are_limited_and_codes_need_the_token() {
     for _ in 0..10 {
         login(&server, TOKEN).problem(401, "unauthenticated");
     }
-    let limited = login(&server, &code);
+    let limited = login(&server, TOKEN);
     limited.problem(429, "rate_limited");
     assert_eq!(limited.headers["retry-after"], "5");
+    // Whoever guesses keeps nobody out who has a good one.
+    assert_eq!(login(&server, &code).status, 200);
 }
 
 #[test]

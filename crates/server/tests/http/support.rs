@@ -1,7 +1,7 @@
 //! A server to ask, and a client to ask it with.
 
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -222,10 +222,18 @@ impl Server {
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
+        self.open(request).expect("a stream")
+    }
+
+    /// Opens a stream with a request as it is, if that is let in.
+    pub(crate) fn open(&self, request: ureq::http::request::Builder) -> Option<Stream> {
         let response = agent().run(request.body(()).unwrap()).unwrap();
+        if response.status() == 401 {
+            return None;
+        }
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Stream(BufReader::new(response.into_body().into_reader()))
+        Some(Stream(BufReader::new(response.into_body().into_reader())))
     }
 }
 
@@ -286,6 +294,13 @@ impl Stream {
         let mut line = String::new();
         let read = self.0.read_line(&mut line).unwrap_or(0);
         (read > 0).then(|| line.trim_end().to_owned())
+    }
+
+    /// Reads to the end, which must come in order.
+    pub(crate) fn ends(mut self) {
+        let mut rest = String::new();
+        let read = self.0.read_to_string(&mut rest);
+        read.expect("the server ends the stream");
     }
 
     /// The next event that carries something.

@@ -2,13 +2,14 @@
 
 use crate::address::with_code;
 use crate::args::server::ServerRun;
-use crate::compose::{self, ServerSetup};
+use crate::compose::{self, Running, ServerSetup};
 use crate::config::Alert;
 use crate::data_dir::DataDir;
 use crate::error::CliError;
 use crate::globals::Globals;
 use crate::output::Form;
-use crate::{logging, shutdown, trust};
+use crate::{logging, report, shutdown, trust};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 pub(crate) fn run(args: &ServerRun, globals: &Globals) -> Result<(), CliError> {
@@ -25,16 +26,25 @@ async fn serve(globals: &Globals) -> Result<(), CliError> {
     let stop = shutdown::on_signal().map_err(internal)?;
     let data = DataDir::prepare(&globals.config.data_dir)?;
     let mut server = compose::start(ServerSetup::of(&globals.config, data)?).await?;
-    if let Some(address) = server.login() {
-        // No data of this command, so not on stdout; what is in it works once and not for long.
-        tracing::info!(address, "for a browser, once, within ten minutes");
-    }
+    invite(&server, globals.output.quiet);
     let failure = tokio::select! {
         () = stop.cancelled() => None,
         problem = server.failed() => Some(problem),
     };
     server.stop().await;
     failure.map_or(Ok(()), |problem| Err(problem.into()))
+}
+
+/// Says how a browser comes in. No data of this command, so not on stdout.
+fn invite(server: &Running, quiet: bool) {
+    // Logs are kept and read by others, so a code is for a terminal only.
+    if !std::io::stderr().is_terminal() {
+        tracing::info!("`warrener server login` prints an address for a browser");
+    } else if !quiet && let Some(address) = server.login() {
+        report::note(&format!(
+            "For a browser, once, within ten minutes:\n  {address}"
+        ));
+    }
 }
 
 /// Prints an address that lets one browser in.

@@ -10,6 +10,7 @@ use crate::globals::Globals;
 use crate::team::{self, Base};
 use crate::{logging, shutdown, trust};
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
@@ -110,7 +111,11 @@ fn banner(globals: &Globals, server: &Running, folder: &Path) -> Result<(), CliE
         server.url,
         folder.display()
     ))?;
-    if let Some(address) = server.login() {
+    // What is no terminal may be kept as a log and read by others, so there is no code in it.
+    if !std::io::stdout().is_terminal() {
+        output.line("For an address that lets a browser in:")?;
+        output.line("  warrener server login")?;
+    } else if let Some(address) = server.login() {
         output.line("For a browser, once, within ten minutes:")?;
         output.line(&format!("  {address}"))?;
     }

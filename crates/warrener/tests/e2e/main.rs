@@ -38,6 +38,7 @@
 
 mod authority;
 mod batches;
+mod browser;
 mod dead_letters;
 mod deaths;
 mod defects_a;

@@ -73,7 +73,7 @@ fn a_team_works_and_ends_as_one_when_it_is_asked_to() {
     let commands = banner
         .lines()
         .filter(|line| line.trim_start().starts_with("warrener "));
-    assert_eq!(commands.count(), 3, "{banner}");
+    assert_eq!(commands.count(), 4, "{banner}");
     for (lane, by) in [
         ("texts", "writer"),
         ("numbers", "counter"),
