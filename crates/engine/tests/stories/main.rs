@@ -15,6 +15,7 @@ mod puppet;
 mod agent;
 mod agents;
 mod alerts;
+mod breaker;
 mod cancel;
 mod clock;
 mod dead;
