@@ -15,14 +15,14 @@ impl Orchestrator {
     ///
     /// # Errors
     /// `NotFound` when tasks of this kind have none; `Backend`.
-    pub async fn reset_breaker(&self, kind: &Kind) -> Result<BreakerView> {
+    pub async fn reset_breaker(&self, kind: &Kind, reason: Option<&str>) -> Result<BreakerView> {
         let at = self.core.now().await?;
         let not_found = || Error::NotFound {
             what: "breaker",
             id: kind.to_string(),
         };
         let view = self.core.breakers.reset(kind, at).ok_or_else(not_found)?;
-        tracing::info!(%kind, "circuit breaker closed by hand");
+        tracing::info!(%kind, reason, "circuit breaker closed by hand");
         self.core.alerts.circuit_closed(kind);
         self.core.ready.notify_one();
         Ok(view)

@@ -1,28 +1,25 @@
 //! Circuit breakers: a kind whose runs fail one after the other rests, others go on, and a few runs try whether it works
 //! again. Nothing of it is lost or charged.
 
-use crate::harness::{CLAIMED, MODES, Member, Mode, World, echo};
-use crate::puppet::Puppet;
+use crate::harness::{MODES, Member, Mode, World, echo};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast::Receiver;
 use tokio_util::sync::CancellationToken;
-use warrener_backend::Inbox;
 use warrener_engine::orchestrator::{BreakerView, Phase};
 use warrener_engine::{Alert, Options, TaskError, Worker};
 use warrener_model::breaker::Rule;
-use warrener_model::message::{Failure, Outcome, Recorded, Status};
 use warrener_model::{Class, Kind, State, TaskId};
 
-const LONG: Duration = Duration::from_secs(3_600);
-const SHORT: Duration = Duration::from_millis(200);
+pub(crate) const LONG: Duration = Duration::from_secs(3_600);
+pub(crate) const SHORT: Duration = Duration::from_millis(200);
 /// A task that is tried again at once, as often as it takes.
 const WORK: &str = r#"{"kind":"work","max_attempts":1000,
     "retry":{"network":{"retries":1000,"base_ms":1,"max_ms":1}}}"#;
 
 /// Three failures open it, for so long.
-fn opens(open: Duration) -> impl FnOnce(&mut Options) {
+pub(crate) fn opens(open: Duration) -> impl FnOnce(&mut Options) {
     move |options| {
         let rule = Rule {
             failures: 3,
@@ -83,22 +80,22 @@ impl Outside {
     }
 }
 
-fn work() -> Kind {
+pub(crate) fn work() -> Kind {
     Kind::new("work").unwrap()
 }
 
-fn breaker(world: &World) -> BreakerView {
+pub(crate) fn breaker(world: &World) -> BreakerView {
     let all = world.orchestrator.breakers();
     let of_work = all.into_iter().find(|view| view.kind == work());
     of_work.expect("something of the kind started")
 }
 
-fn times(view: &BreakerView, phase: Phase) -> u64 {
+pub(crate) fn times(view: &BreakerView, phase: Phase) -> u64 {
     let of = view.changes.iter().find(|(known, _)| *known == phase);
     of.map_or(0, |(_, count)| *count)
 }
 
-async fn until_waits(world: &World, id: TaskId, what: &str) {
+pub(crate) async fn until_waits(world: &World, id: TaskId, what: &str) {
     for _ in 0..3_000 {
         let view = world.orchestrator.task(id).await.unwrap();
         if serde_json::to_value(view.waiting_for).unwrap() == what {
@@ -264,7 +261,11 @@ async fn a_server_begins_with_its_breakers_closed_and_a_person_may_close_one() {
         until_waits(&world, first, "circuit_open").await;
         let second = world.submit(WORK).await;
         outside.set(true);
-        let closed = world.orchestrator.reset_breaker(&work()).await.unwrap();
+        let closed = world
+            .orchestrator
+            .reset_breaker(&work(), None)
+            .await
+            .unwrap();
         assert_eq!(closed.phase, Phase::Closed);
         for id in [first, second] {
             assert_eq!(
@@ -291,7 +292,11 @@ async fn a_server_begins_with_its_breakers_closed_and_a_person_may_close_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_no_breaker_cannot_be_closed() {
     let world = World::new(Mode::Direct).await;
-    let refused = world.orchestrator.reset_breaker(&work()).await.unwrap_err();
+    let refused = world
+        .orchestrator
+        .reset_breaker(&work(), None)
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), "not_found");
     assert!(world.orchestrator.breakers().is_empty());
 }
@@ -309,123 +314,5 @@ async fn what_waits_for_a_breaker_can_be_cancelled_and_expires() {
         assert_eq!((life.state, life.attempt), (State::Expired, 0), "{mode:?}");
         assert_eq!(outside.starts(), 3);
         assert_eq!(world.orchestrator.books().await.unwrap().lost, 0);
-    }
-}
-
-impl Puppet {
-    /// The run failed for a reason outside.
-    async fn fails(&mut self, id: TaskId, epoch: u64) {
-        let failure = Failure {
-            class: Class::Network,
-            message: "no route".into(),
-            detail: serde_json::Value::Null,
-            retry_after_ms: None,
-        };
-        let outcome = Outcome {
-            status: Status::Failed,
-            output: None,
-            error: Some(failure),
-            ..self.outcome(id, epoch, "")
-        };
-        self.say(Inbox::Results, &outcome).await;
-        self.hear::<Recorded>().await;
-    }
-}
-
-/// Tried again later than any test lasts.
-const ONCE: &str = r#"{"kind":"work","retry":{"network":{"base_ms":3600000,"jitter":"none"}}}"#;
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_late_success_is_recorded_and_says_nothing_of_now() {
-    for mode in CLAIMED {
-        let world = World::with(mode, opens(LONG)).await;
-        let mut puppet = Puppet::join(&world, "a", 4).await;
-        let mut runs = vec![];
-        for _ in 0..4 {
-            world.submit(ONCE).await;
-            let granted = puppet.take().await;
-            runs.push((granted.task_id, granted.epoch));
-        }
-        for (id, epoch) in &runs[..3] {
-            puppet.fails(*id, *epoch).await;
-        }
-        let (late, epoch) = runs[3];
-        let outcome = puppet.outcome(late, epoch, "done");
-        puppet.say(Inbox::Results, &outcome).await;
-        puppet.hear::<Recorded>().await;
-        assert_eq!(world.end(late).await.task.life.state, State::Succeeded);
-        let view = breaker(&world);
-        assert_eq!(
-            (view.phase, times(&view, Phase::Open)),
-            (Phase::Open, 1),
-            "{mode:?}"
-        );
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_offered_before_it_opened_is_refused_and_not_charged() {
-    let world = World::with(Mode::Claim, opens(LONG)).await;
-    let mut puppet = Puppet::join(&world, "a", 4).await;
-    let mut runs = vec![];
-    for _ in 0..3 {
-        world.submit(ONCE).await;
-        let granted = puppet.take().await;
-        runs.push((granted.task_id, granted.epoch));
-    }
-    let id = world.submit(ONCE).await;
-    let (offer, delivery) = puppet.offer().await;
-    for (id, epoch) in runs {
-        puppet.fails(id, epoch).await;
-    }
-    assert_eq!(
-        puppet.refused(&puppet.claim_of(&offer, false)).await,
-        "paused"
-    );
-    delivery.ack();
-    until_waits(&world, id, "circuit_open").await;
-    let life = world.orchestrator.task(id).await.unwrap().task.life;
-    assert_eq!(
-        (life.state, life.attempt, life.offered_at),
-        (State::Ready, 0, None)
-    );
-    assert_eq!((life.max_attempts, life.refusals), (life.allowance, 0));
-    assert_eq!(world.orchestrator.refusals()["claim/paused"], 1);
-    world.orchestrator.reset_breaker(&work()).await.unwrap();
-    let granted = puppet.take().await;
-    assert_eq!((granted.task_id, granted.attempt), (id, 1));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_probe_that_is_cancelled_makes_room_for_another() {
-    for mode in CLAIMED {
-        let world = World::with(mode, opens(SHORT)).await;
-        let mut puppet = Puppet::join(&world, "a", 1).await;
-        for _ in 0..3 {
-            world.submit(ONCE).await;
-            let granted = puppet.take().await;
-            puppet.fails(granted.task_id, granted.epoch).await;
-        }
-        // One after the other, since there is one slot: the last one says that it works.
-        for turn in 0..4 {
-            let id = world.submit(ONCE).await;
-            let granted = puppet.take().await;
-            assert_eq!(granted.task_id, id);
-            assert_eq!(breaker(&world).phase, Phase::HalfOpen, "{mode:?}");
-            if turn < 3 {
-                world
-                    .orchestrator
-                    .cancel(id, "", "user:test")
-                    .await
-                    .unwrap();
-                assert_eq!(breaker(&world).phase, Phase::HalfOpen, "{mode:?}");
-                continue;
-            }
-            let outcome = puppet.outcome(id, granted.epoch, "done");
-            puppet.say(Inbox::Results, &outcome).await;
-            world.end(id).await;
-            puppet.hear::<Recorded>().await;
-            assert_eq!(breaker(&world).phase, Phase::Closed, "{mode:?}");
-        }
     }
 }

@@ -16,6 +16,7 @@ mod agent;
 mod agents;
 mod alerts;
 mod breaker;
+mod breaker_late;
 mod cancel;
 mod clock;
 mod dead;

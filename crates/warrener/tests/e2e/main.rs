@@ -38,6 +38,7 @@
 
 mod authority;
 mod batches;
+mod breaker;
 mod dead_letters;
 mod deaths;
 mod defects_a;
