@@ -272,6 +272,24 @@ impl Watched {
     }
 }
 
+/// What a person hears of a change.
+#[derive(Debug, PartialEq, Eq)]
+enum News {
+    Trouble,
+    Over,
+}
+
+impl News {
+    fn of(before: Phase, after: Phase) -> Option<News> {
+        match (before, after) {
+            (Phase::Closed, Phase::Open) => Some(News::Trouble),
+            (_, Phase::Closed) => Some(News::Over),
+            // It is the same trouble still.
+            (_, Phase::Open | Phase::HalfOpen) => None,
+        }
+    }
+}
+
 impl Core {
     /// Tells the breaker of a kind what happened, and a person what became of it.
     pub(crate) fn watch(&self, moved: &Transition) {
@@ -280,18 +298,17 @@ impl Core {
         };
         let (kind, at) = (&moved.task.spec.kind, moved.task.life.since);
         tracing::info!(%kind, from = before.as_str(), to = after.as_str(), "circuit breaker");
-        match (before, after) {
-            (Phase::Closed, Phase::Open) => {
+        match News::of(before, after) {
+            Some(News::Trouble) => {
                 let error = moved.task.error.as_ref();
                 let why = error.map_or("", |error| error.message.as_str());
                 self.alerts.circuit_open(kind, why, at);
             }
-            (_, Phase::Closed) => {
+            Some(News::Over) => {
                 self.alerts.circuit_closed(kind);
                 self.ready.notify_one();
             }
-            // It is the same trouble still.
-            (_, Phase::Open | Phase::HalfOpen) => {}
+            None => {}
         }
     }
 
@@ -301,5 +318,19 @@ impl Core {
         let overtaken =
             || self.start(lane) == Start::Claim && self.breakers.is_overtaken(kind, task);
         self.is_paused(lane) || overtaken()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_that_fails_is_no_news() {
+        use Phase::{Closed, HalfOpen, Open};
+        assert_eq!(News::of(Closed, Open), Some(News::Trouble));
+        assert_eq!(News::of(Open, HalfOpen), None);
+        assert_eq!(News::of(HalfOpen, Open), None);
+        assert_eq!(News::of(HalfOpen, Closed), Some(News::Over));
     }
 }
