@@ -1,7 +1,7 @@
 //! Circuit breakers: a kind whose runs fail one after the other rests, others go on, and a few runs try whether it works
 //! again. Nothing of it is lost or charged.
 
-use crate::harness::{MODES, Member, Mode, World, echo};
+use crate::harness::{ANY, MODES, Member, Mode, World, boot, echo};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -58,9 +58,13 @@ impl Outside {
     /// An agent that runs `work`, which needs it, and `other`, which does not.
     fn agent(&self, world: &World, slots: u32) -> Member {
         let (outside, timers) = (self.clone(), world.options.timers);
-        let worker = Worker::builder(Arc::new(world.broker.clone()), "a")
+        let who = boot("a");
+        let worker = Worker::builder(world.ground.agent(&who), "a")
             .concurrency(slots)
-            .options(|options| options.timers = timers)
+            .options(|options| {
+                options.instance = Some(who.instance);
+                options.timers = timers;
+            })
             .handle("work", move |_, input: serde_json::Value| {
                 outside.starts.fetch_add(1, Ordering::SeqCst);
                 let works = outside.works.load(Ordering::SeqCst);
@@ -291,7 +295,7 @@ async fn a_server_begins_with_its_breakers_closed_and_a_person_may_close_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_no_breaker_cannot_be_closed() {
-    let world = World::new(Mode::Direct).await;
+    let world = World::new(ANY).await;
     let refused = world
         .orchestrator
         .reset_breaker(&work(), None)
