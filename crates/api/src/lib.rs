@@ -20,6 +20,7 @@ pub mod wait;
 pub use page::Page;
 pub mod agent;
 pub mod books;
+pub mod breaker;
 pub mod dead;
 pub mod health;
 pub mod lane;

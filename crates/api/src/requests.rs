@@ -145,6 +145,12 @@ requests! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     }
+    /// `POST /api/v1/breakers/{kind}/reset`.
+    ResetRequest {
+        /// Why, for the server's log.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    }
     /// `POST /api/v1/agents/{id}/drain`, `/resume` and `/stop`.
     AgentRequest {
         /// Why, for the agent's log.

@@ -54,6 +54,8 @@ words! {
     Backoff { Exponential, Linear, Fixed }
     /// How much of that delay is left to chance.
     Jitter { Full, None }
+    /// How a circuit breaker stands. May grow.
+    BreakerState { Closed, Open, HalfOpen }
     /// What an alert is about. May grow.
     AlertKind { DeadLetters, BrokerBlocked, AgentLost, CircuitOpen, NoCapableAgent }
     /// How much an alert matters.

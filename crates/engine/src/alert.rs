@@ -21,7 +21,7 @@ pub struct Alert {
     pub alert: String,
     /// `warning` or `critical`.
     pub severity: String,
-    /// What it is about: a lane, an agent, a task.
+    /// What it is about: a lane, a kind, an agent, a task.
     pub subject: String,
     /// In words.
     pub message: String,
@@ -36,6 +36,7 @@ pub trait AlertSink: fmt::Debug + Send + Sync {
 }
 
 const NO_CAPABLE_AGENT: &str = "no_capable_agent";
+const CIRCUIT_OPEN: &str = "circuit_open";
 const BROKER_BLOCKED: &str = "broker_blocked";
 
 /// The same subject is not told again within this.
@@ -93,6 +94,15 @@ impl Alerts {
     /// The next time this kind waits for nobody it is told at once.
     pub(crate) fn served_again(&self, lane: &Lane, kind: &Kind) {
         self.over(NO_CAPABLE_AGENT, format!("{lane}/{kind}"));
+    }
+
+    pub(crate) fn circuit_open(&self, kind: &Kind, why: &str, since: Timestamp) {
+        let message = format!("nothing more of kind {kind} is started for now: {why}");
+        self.tell(CIRCUIT_OPEN, "critical", kind.to_string(), message, since);
+    }
+
+    pub(crate) fn circuit_closed(&self, kind: &Kind) {
+        self.over(CIRCUIT_OPEN, kind.to_string());
     }
 
     pub(crate) fn broker_blocked(&self, why: &str, since: Timestamp) {

@@ -1,6 +1,7 @@
 //! What every part of the server side shares: the two ports, the options, who is there, and wake-ups.
 
 use crate::alert::Alerts;
+use crate::breakers::Breakers;
 use crate::copies::Copies;
 use crate::error::Result;
 use crate::grace::Waiting;
@@ -36,6 +37,8 @@ pub(crate) struct Core {
     /// What the queues of fast lanes have delivered.
     pub(crate) passed: Passed,
     pub(crate) alerts: Alerts,
+    /// Kinds of which nothing more starts for now.
+    pub(crate) breakers: Breakers,
     /// Permits of submissions.
     pub(crate) submissions: Semaphore,
     /// Who waits for tasks to end.
@@ -89,6 +92,7 @@ impl Core {
         Core {
             graces,
             alerts: Alerts::new(options.alerts.clone()),
+            breakers: Breakers::new(options.breakers.clone()),
             submissions: Semaphore::new(options.submissions),
             waits: Waits::new(options.waiters),
             store,

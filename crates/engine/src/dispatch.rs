@@ -15,6 +15,7 @@ use warrener_backend::broker::Health;
 use warrener_backend::store::{Change, Committed, Move, Op};
 use warrener_backend::{Address, Outgoing, Receipt};
 use warrener_model::agent::Who;
+use warrener_model::breaker::Verdict;
 use warrener_model::event::{EventKind, NewEvent};
 use warrener_model::life::{Ending, Event, Start};
 use warrener_model::name::Lane;
@@ -35,7 +36,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
         }
         tokio::select! {
             () = core.ready.notified() => {}
-            () = tokio::time::sleep(poll) => {}
+            () = tokio::time::sleep(poll.min(core.breakers.wait())) => {}
             () = stop.cancelled() => {}
         }
     }
@@ -96,17 +97,29 @@ async fn candidates(core: &Core, lane: &Lane, room: usize) -> Result<Vec<Task>> 
     if limit == 0 {
         return Ok(vec![]);
     }
-    let except = if core.registry.is_picky(lane) {
+    let mut except = if core.registry.is_picky(lane) {
         core.registry
             .unserved(lane, core.store.ready_kinds(lane.clone()).await?)
     } else {
         vec![]
     };
+    // Kinds whose breaker is open are not looked for, so they hold up nobody; of one that is half open a few go, and the
+    // next round, which leaves it out, finds what stands behind the others.
+    let mut rooms = core.breakers.rooms();
+    except.extend(rooms.extract_if(|_, room| *room == 0).map(|(kind, _)| kind));
     let resting = core.registry.resting();
     let most = limit + resting.len();
     let mut tasks = core.store.ready(lane.clone(), except, most).await?;
     tasks.retain(|task| !resting.contains(&task.id));
     tasks.truncate(limit);
+    tasks.retain(|task| match rooms.get_mut(&task.spec.kind) {
+        Some(0) => false,
+        Some(room) => {
+            *room -= 1;
+            true
+        }
+        None => true,
+    });
     Ok(tasks)
 }
 
@@ -137,6 +150,7 @@ async fn grant(core: &Arc<Core>, lane: &Lane) -> Result<usize> {
                 changes.push(started(&after, &who, now));
                 chosen.push(Transition {
                     before: warrener_model::State::Ready,
+                    verdict: Verdict::Unclear,
                     task: after,
                     effects: step.effects,
                 });

@@ -18,6 +18,7 @@ pub mod options;
 pub use options::{LaneOptions, Options, Timers};
 pub mod alert;
 mod away;
+mod breakers;
 mod clock;
 mod control;
 mod copies;

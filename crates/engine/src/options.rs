@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use warrener_model::Class;
+use warrener_model::breaker::Rules;
 use warrener_model::life::Start;
 use warrener_model::name::{Kind, Lane, Namespace};
 use warrener_model::retry::Policies;
@@ -180,6 +181,8 @@ pub struct Options {
     pub timers: Timers,
     /// Retry policies of tasks that bring none.
     pub policies: Policies,
+    /// Which kinds have a circuit breaker.
+    pub breakers: Rules,
     /// Lanes that are not as all others.
     pub lanes: BTreeMap<Lane, LaneOptions>,
     /// How long things are kept.
@@ -209,6 +212,7 @@ impl Default for Options {
             namespace: Namespace::default(),
             timers: Timers::default(),
             policies: Policies::default(),
+            breakers: Rules::default(),
             lanes: BTreeMap::new(),
             retention: Retention::default(),
             auto_requeue: None,

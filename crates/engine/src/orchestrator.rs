@@ -21,6 +21,7 @@ use warrener_model::waiting::{Outlook, WaitingFor, waiting_for};
 
 mod act;
 mod agents;
+mod breakers;
 mod dead;
 mod lanes;
 mod own;
@@ -29,6 +30,7 @@ mod spawn;
 mod submit;
 mod wait;
 
+pub use crate::breakers::{BreakerView, Phase};
 pub use crate::registry::AgentView;
 pub use act::Cancelled;
 pub use dead::{Requeue, Requeued, Which};
@@ -164,6 +166,7 @@ impl Orchestrator {
     fn view(&self, task: Task) -> View {
         let outlook = Outlook {
             paused: self.core.is_paused(&task.spec.lane),
+            circuit_open: self.core.breakers.holds_back(&task),
             capable: self
                 .core
                 .registry

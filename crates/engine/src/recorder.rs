@@ -16,6 +16,7 @@ use warrener_backend::{Address, Delivery, Inbox, Outgoing, Subscription};
 use warrener_model::agent::Who;
 use warrener_model::life::{Claim, Effect, Event, Refused};
 use warrener_model::message::{self, Body, Claim as ClaimBody, Entry, Outcome, Status};
+use warrener_model::name::{Kind, Lane};
 use warrener_model::task::Task;
 use warrener_model::{State, TaskId, Timestamp};
 
@@ -171,8 +172,8 @@ fn intent(core: &Core, item: &Item) -> (Intent, Option<&'static str>) {
             let objection = if claim.started {
                 None
             } else {
-                core.registry
-                    .objection(&claim.who, *task, |lane| core.is_paused(lane))
+                let stopped = |lane: &Lane, kind: &Kind| core.is_held_back(lane, kind, *task);
+                core.registry.objection(&claim.who, *task, stopped)
             };
             let event = match objection {
                 Some(_) => Event::Unoffer {

@@ -7,6 +7,7 @@ use crate::core::Core;
 use crate::error::Result;
 use std::collections::{HashMap, HashSet};
 use warrener_backend::store::{Change, Committed, Ending, Move, Op};
+use warrener_model::breaker::Verdict;
 use warrener_model::event::NewEvent;
 use warrener_model::failure::fingerprint;
 use warrener_model::json::Json;
@@ -85,6 +86,8 @@ pub(crate) struct Transition {
     /// What it was before.
     pub(crate) before: warrener_model::State,
     pub(crate) effects: Vec<Effect>,
+    /// What the end of its run says of the world outside.
+    pub(crate) verdict: Verdict,
 }
 
 impl Core {
@@ -156,6 +159,7 @@ impl Core {
                         task: task.clone(),
                         before,
                         effects: step.effects,
+                        verdict: Verdict::Unclear,
                     };
                     answers[i] = Some(Moved::Yes(Box::new(moved)));
                 }
@@ -229,6 +233,7 @@ impl Core {
             self.ready.notify_one();
         }
         self.registry.offered(task, task.life.offered_at.is_some());
+        self.watch(moved);
         for effect in &moved.effects {
             match effect {
                 Effect::Ready => self.ready.notify_one(),
@@ -281,6 +286,10 @@ fn once_a_task(intents: &[Intent], open: Vec<usize>) -> (Vec<usize>, Vec<usize>)
 /// The change of one step, and the task after it. `task` is moved on, so that a later intent on it builds on this one.
 fn change(task: &mut Task, step: Step, intent: &Intent, now: Timestamp) -> (Change, Transition) {
     let before = task.life.state;
+    let verdict = match &intent.event {
+        Event::Outcome { ending, .. } => Verdict::of(ending),
+        _ => Verdict::Unclear,
+    };
     let (version, lease_seq) = (task.version, task.life.lease_seq);
     let agent: Option<AgentId> = step
         .life
@@ -335,6 +344,7 @@ fn change(task: &mut Task, step: Step, intent: &Intent, now: Timestamp) -> (Chan
             task: task.clone(),
             before,
             effects: step.effects,
+            verdict,
         },
     )
 }

@@ -1,7 +1,7 @@
 //! Warrener's nouns and pure decisions: no runtime, no I/O, no clock, no randomness (they are arguments).
 //!
 //! Reading order: what a task is ([`task`]), the one function that moves it ([`life`]), what a failure
-//! is and what follows from it ([`failure`], [`retry`]), what agents and servers say to each other
+//! is and what follows from it ([`failure`], [`retry`], [`breaker`]), what agents and servers say to each other
 //! ([`message`]), and the small words everything is made of ([`name`], [`id`], [`time`], [`limits`]).
 
 pub mod task;
@@ -12,6 +12,7 @@ pub mod decision;
 pub mod failure;
 pub use failure::Class;
 pub mod agent;
+pub mod breaker;
 pub mod event;
 pub mod filter;
 pub mod json;

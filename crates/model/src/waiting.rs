@@ -31,11 +31,13 @@ pub enum WaitingFor {
     CircuitOpen,
 }
 
-/// What is known of the agents and the lane of a task.
+/// What is known of the lane, the kind and the agents of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outlook {
     /// The lane is paused.
     pub paused: bool,
+    /// The breaker of its kind lets nothing more through now.
+    pub circuit_open: bool,
     /// Some live agent serves lane and kind.
     pub capable: bool,
 }
@@ -46,6 +48,7 @@ pub fn waiting_for(life: &Life, outlook: Outlook) -> Option<WaitingFor> {
         State::Blocked => WaitingFor::Dependencies,
         State::Scheduled => WaitingFor::NotBefore,
         State::Ready if outlook.paused => WaitingFor::Paused,
+        State::Ready if outlook.circuit_open => WaitingFor::CircuitOpen,
         State::Ready if !outlook.capable => WaitingFor::NoCapableAgent,
         State::Ready => WaitingFor::Agent,
         State::Running => WaitingFor::Running,

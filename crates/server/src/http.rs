@@ -4,6 +4,7 @@ pub(crate) mod acts;
 pub(crate) mod agents;
 pub(crate) mod batch;
 pub(crate) mod books;
+pub(crate) mod breakers;
 pub(crate) mod dead;
 pub(crate) mod health;
 pub(crate) mod history;

@@ -16,7 +16,7 @@ use std::time::Duration;
 use warrener_api::requests;
 use warrener_model::submission::unknown;
 use warrener_model::time::parse_span;
-use warrener_model::{AgentId, Lane, TaskId};
+use warrener_model::{AgentId, Kind, Lane, TaskId};
 
 /// Of a body that is too large, at most so many times its limit is read away, so that the client gets to see why.
 const READ_AWAY: usize = 4;
@@ -46,6 +46,12 @@ impl Part for AgentId {
 impl Part for Lane {
     fn read(text: &str) -> Result<Self, String> {
         Lane::new(text).map_err(|e| e.to_string())
+    }
+}
+
+impl Part for Kind {
+    fn read(text: &str) -> Result<Self, String> {
+        Kind::new(text).map_err(|e| e.to_string())
     }
 }
 

@@ -5,8 +5,8 @@ use crate::envelope::envelope;
 use crate::failure::{Answer, Failure};
 use crate::guard::guard;
 use crate::http::{
-    acts, agents, batch, books, dead, health, history, lanes, link, list, live, login, metrics,
-    own, refused, tasks,
+    acts, agents, batch, books, breakers, dead, health, history, lanes, link, list, live, login,
+    metrics, own, refused, tasks,
 };
 use crate::page;
 use crate::reading::Params;
@@ -50,6 +50,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(lanes::get))
         .routes(routes!(lanes::pause))
         .routes(routes!(lanes::resume))
+        .routes(routes!(breakers::list))
+        .routes(routes!(breakers::reset))
         .routes(routes!(dead::groups))
         .routes(routes!(dead::requeue))
         .routes(routes!(dead::discard))
@@ -111,6 +113,7 @@ async fn document(params: Params) -> Answer<impl IntoResponse> {
         (name = "tasks", description = "Submit, follow and steer tasks"),
         (name = "dead", description = "What Warrener gave up, and what to do about it"),
         (name = "lanes", description = "Where tasks wait"),
+        (name = "breakers", description = "Kinds that rest while what they need does not work"),
         (name = "agents", description = "Who does them"),
         (name = "server", description = "The server itself"),
     )

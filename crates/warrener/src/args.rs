@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) mod agent;
+pub(crate) mod breaker;
 pub(crate) mod broker;
 pub(crate) mod dlq;
 pub(crate) mod lane;
@@ -160,6 +161,9 @@ pub(crate) enum Command {
     /// Look at agents, drain, resume and stop them
     #[command(subcommand, visible_alias = "agents")]
     Agent(agent::Verb),
+    /// Look at circuit breakers, close them
+    #[command(subcommand, visible_alias = "breakers")]
+    Breaker(breaker::Verb),
     /// Check and draw workflow files
     #[command(subcommand, visible_alias = "workflows")]
     Workflow(workflow::Verb),

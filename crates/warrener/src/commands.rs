@@ -8,6 +8,7 @@ use crate::globals::Globals;
 use std::process::ExitCode;
 
 mod agent;
+mod breaker;
 mod broker;
 mod completions;
 mod config;
@@ -55,6 +56,7 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
         Command::Dlq(verb) => dlq::run(verb, globals),
         Command::Lane(verb) => lane::run(verb, globals),
         Command::Agent(verb) => agent::run(verb, globals),
+        Command::Breaker(verb) => breaker::run(verb, globals),
         Command::Broker(verb) => broker::run(&verb, globals),
         Command::Config(ConfigVerb::Show { origin }) => config::show::run(origin, globals),
         Command::Spec(SpecVerb::Openapi) => spec::openapi(globals),

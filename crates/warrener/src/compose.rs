@@ -106,6 +106,7 @@ impl ServerSetup {
                 younger: rule.younger,
                 times: rule.times,
             }),
+            breakers: config.breakers.clone(),
             lanes: config.lanes.clone(),
             schemas: schemas(config)?,
             may_spawn: spawners(config),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use warrener_engine::LaneOptions;
 use warrener_model::Class;
 use warrener_model::agent::Role;
+use warrener_model::breaker::Rules;
 use warrener_model::name::{AgentId, Capability, Kind, Lane, Namespace};
 use warrener_model::retry::Overrides;
 
@@ -51,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) lanes: BTreeMap<Lane, LaneOptions>,
     /// Kinds with settings of their own.
     pub(crate) kinds: BTreeMap<Kind, KindConfig>,
+    /// Which kinds have a circuit breaker.
+    pub(crate) breakers: Rules,
     /// Changes to the retry policies.
     pub(crate) retry: Overrides,
     /// Where alerts go.

@@ -235,6 +235,21 @@ pub(crate) const LANE: View = View {
     ],
 };
 
+/// Circuit breakers.
+pub(crate) const BREAKER: View = View {
+    noun: "breaker",
+    id: "kind",
+    fields: &["kind", "state", "since", "probe_at", "failures", "error"],
+    columns: &[
+        ("KIND", "kind"),
+        ("STATE", "state"),
+        ("SINCE", "since"),
+        ("TRIES AT", "probe_at"),
+        ("FAILURES", "failures"),
+        ("ERROR", "error"),
+    ],
+};
+
 /// Agents.
 pub(crate) const AGENT: View = View {
     noun: "agent",

@@ -37,6 +37,8 @@ const VERBS: &[&str] = &[
     "lane get a",
     "lane pause a",
     "lane resume a",
+    "breaker list",
+    "breaker reset a",
     "agent list",
     "agent get a",
     "agent drain a",

@@ -5,6 +5,7 @@ use super::{Call, Client, Result, call, encoded, with_query};
 use crate::agent::AgentObject;
 use crate::batch::BatchAnswer;
 use crate::books::Books;
+use crate::breaker::BreakerObject;
 use crate::dead::{DeadAnswer, DeadGroup};
 use crate::event::TaskEvent;
 use crate::health::Health;
@@ -15,7 +16,7 @@ use crate::page::Page;
 use crate::refused::RefusedObject;
 use crate::requests::{
     AgentRequest, AnswerRequest, ApproveRequest, CancelRequest, DiscardRequest, PauseRequest,
-    ReassignRequest, RejectRequest, RequeueRequest, RetryRequest, WaitRequest,
+    ReassignRequest, RejectRequest, RequeueRequest, ResetRequest, RetryRequest, WaitRequest,
 };
 use crate::stream::Topic;
 use crate::submit::SubmitRequest;
@@ -210,6 +211,16 @@ impl Client {
     /// `POST /api/v1/lanes/{lane}/resume`.
     pub fn resume_lane(&self, lane: &str, request: &PauseRequest) -> Result<LaneObject> {
         self.post(format!("/api/v1/lanes/{}/resume", encoded(lane)), request)
+    }
+
+    /// `GET /api/v1/breakers`.
+    pub fn breakers(&self, query: &ListQuery) -> Result<Page<BreakerObject>> {
+        self.get(list("/api/v1/breakers", query))
+    }
+
+    /// `POST /api/v1/breakers/{kind}/reset`.
+    pub fn reset_breaker(&self, kind: &str, request: &ResetRequest) -> Result<BreakerObject> {
+        self.post(format!("/api/v1/breakers/{}/reset", encoded(kind)), request)
     }
 
     /// `GET /api/v1/dead/groups`.

@@ -4,7 +4,7 @@ use super::{Inner, Registry};
 use std::collections::HashSet;
 use tokio::time::Instant;
 use warrener_model::agent::{Presence, Who};
-use warrener_model::name::Lane;
+use warrener_model::name::{Kind, Lane};
 use warrener_model::{AgentId, TaskId};
 
 impl Registry {
@@ -14,7 +14,7 @@ impl Registry {
         &self,
         who: &Who,
         task: TaskId,
-        is_paused: impl Fn(&Lane) -> bool,
+        is_stopped: impl FnOnce(&Lane, &Kind) -> bool,
     ) -> Option<&'static str> {
         let mut inner = self.lock();
         let Inner { agents, offers, .. } = &mut *inner;
@@ -23,7 +23,10 @@ impl Registry {
         let has_room = |id: &AgentId| agents.get(id).is_some_and(|live| live.free() > 0);
         let objection = if live.agent.presence == Presence::Draining {
             Some("draining")
-        } else if offers.lane_of(task).is_some_and(is_paused) {
+        } else if offers
+            .place_of(task)
+            .is_some_and(|(lane, kind)| is_stopped(lane, kind))
+        {
             Some("paused")
         } else if full || offers.is_for_another(task, &live.agent.card, has_room) {
             Some("no_slot")

@@ -57,9 +57,9 @@ impl Offers {
         }
     }
 
-    /// The lane of an offer.
-    pub(super) fn lane_of(&self, task: TaskId) -> Option<&Lane> {
-        self.aim(task).map(|aim| &aim.lane)
+    /// The lane and the kind of an offer.
+    pub(super) fn place_of(&self, task: TaskId) -> Option<(&Lane, &Kind)> {
+        self.aim(task).map(|aim| (&aim.lane, &aim.kind))
     }
 
     fn aim(&self, task: TaskId) -> Option<&Aim> {

@@ -15,6 +15,8 @@ mod puppet;
 mod agent;
 mod agents;
 mod alerts;
+mod breaker;
+mod breaker_late;
 mod cancel;
 mod clock;
 mod copies;

@@ -23,6 +23,10 @@ mod agent;
 mod agents;
 #[path = "../../../engine/tests/stories/alerts.rs"]
 mod alerts;
+#[path = "../../../engine/tests/stories/breaker.rs"]
+mod breaker;
+#[path = "../../../engine/tests/stories/breaker_late.rs"]
+mod breaker_late;
 #[path = "../../../engine/tests/stories/cancel.rs"]
 mod cancel;
 #[path = "../../../engine/tests/stories/clock.rs"]

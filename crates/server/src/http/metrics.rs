@@ -9,7 +9,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use warrener_engine::orchestrator::{AgentView, LaneView};
+use warrener_engine::orchestrator::{AgentView, BreakerView, LaneView, Phase};
 use warrener_model::agent::Presence;
 
 /// Lanes that are shown by name; the tasks of the others are summed up, or a scrape would grow without bound.
@@ -26,14 +26,20 @@ pub(crate) async fn get(State(app): State<App>, params: Params) -> Answer<impl I
     params.only(&[])?;
     let lanes = app.orchestrator.lanes().await?;
     let (agents, refusals) = (app.orchestrator.agents(), app.orchestrator.refusals());
+    let breakers = app.orchestrator.breakers();
     let kind = [(
         header::CONTENT_TYPE,
         "text/plain; version=0.0.4; charset=utf-8",
     )];
-    Ok((kind, text(&lanes, &agents, &refusals)))
+    Ok((kind, text(&lanes, &agents, &breakers, &refusals)))
 }
 
-fn text(lanes: &[LaneView], agents: &[AgentView], refusals: &BTreeMap<String, u64>) -> String {
+fn text(
+    lanes: &[LaneView],
+    agents: &[AgentView],
+    breakers: &[BreakerView],
+    refusals: &BTreeMap<String, u64>,
+) -> String {
     let mut out = Exposition::default();
     out.family("warrener_build_info", "gauge", "The software, always 1.");
     out.sample("warrener_build_info", &[("version", VERSION)], 1);
@@ -66,6 +72,32 @@ fn text(lanes: &[LaneView], agents: &[AgentView], refusals: &BTreeMap<String, u6
         "Slots that hold a task.",
     );
     out.sample("warrener_agent_slots_busy", &[], busy);
+    // Those of kinds that never failed would make a scrape as long as the list of kinds.
+    let changed = || breakers.iter().filter(|view| view.since.is_some());
+    let name = "warrener_circuit_breaker_state";
+    out.family(
+        name,
+        "gauge",
+        "1 for how the breaker of a kind stands, once it was open.",
+    );
+    for view in changed() {
+        for phase in Phase::ALL {
+            let labels = [("breaker", view.kind.as_str()), ("state", phase.as_str())];
+            out.sample(name, &labels, u64::from(phase == view.phase));
+        }
+    }
+    let name = "warrener_circuit_breaker_transitions_total";
+    out.family(
+        name,
+        "counter",
+        "How often the breaker of a kind became this.",
+    );
+    for view in changed() {
+        for (phase, count) in &view.changes {
+            let labels = [("breaker", view.kind.as_str()), ("to", phase.as_str())];
+            out.sample(name, &labels, *count);
+        }
+    }
     let help = "Messages and runs that were refused since the start.";
     out.family("warrener_refused_total", "counter", help);
     for (refusal, count) in refusals {
@@ -129,7 +161,7 @@ fn escaped(value: &str) -> String {
 mod tests {
     use super::*;
     use warrener_backend::store::LaneSettings;
-    use warrener_model::{Lane, State};
+    use warrener_model::{Kind, Lane, State, Timestamp};
 
     fn lane(name: &str, ready: u64) -> LaneView {
         LaneView {
@@ -153,10 +185,25 @@ mod tests {
             .map(|n| lane(&format!("l{n:04}"), 2))
             .collect();
         let refusals = BTreeMap::from([("outcome/a\"b\n".to_owned(), 7)]);
-        let text = text(&lanes, &[], &refusals);
+        let breaker = BreakerView {
+            kind: Kind::new("push").unwrap(),
+            phase: Phase::Open,
+            since: Some(Timestamp::from_millis(1)),
+            wait: None,
+            failures: 0,
+            error: None,
+            changes: vec![(Phase::Open, 3)],
+        };
+        let text = text(&lanes, &[], &[breaker], &refusals);
         assert!(text.contains("warrener_tasks{lane=\"l0000\",state=\"ready\"} 2\n"));
         assert!(text.contains("warrener_tasks{lane=\"__other__\",state=\"ready\"} 6\n"));
         assert!(text.contains("warrener_refused_total{what=\"outcome\",reason=\"a\\\"b\\n\"} 7\n"));
         assert!(text.contains("warrener_agent_slots 0\n"));
+        let state = "warrener_circuit_breaker_state{breaker=\"push\",state=";
+        assert!(text.contains(&format!("{state}\"open\"}} 1\n")));
+        assert!(text.contains(&format!("{state}\"half_open\"}} 0\n")));
+        let changes =
+            "warrener_circuit_breaker_transitions_total{breaker=\"push\",to=\"open\"} 3\n";
+        assert!(text.contains(changes));
     }
 }

@@ -9,6 +9,7 @@
 mod acts;
 mod agents;
 mod batch;
+mod breakers;
 mod dead;
 mod document;
 mod health;

@@ -9,6 +9,7 @@ use warrener_engine::LaneOptions;
 use warrener_model::Mistake;
 use warrener_model::name::{Kind, Lane};
 
+mod breaker;
 mod look;
 mod policy;
 mod team;
@@ -29,6 +30,7 @@ pub(crate) fn resolve(
     let id = look.maybe(&["agent_id"]);
     let lanes = look.lanes();
     let kinds = look.kinds(base);
+    let breakers = look.breakers();
     let retry = look.retry();
     let alert = look.alert();
     let patience = look.patience();
@@ -56,6 +58,7 @@ pub(crate) fn resolve(
         },
         lanes,
         kinds,
+        breakers,
         retry,
         alert,
         patience: patience?,

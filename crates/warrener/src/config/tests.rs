@@ -179,6 +179,10 @@ fn an_unknown_key_is_told_with_its_place_and_the_nearest_known_one() {
             "etc/warrener.toml:2:1: unknown key \"lsiten\" in [server]; did you mean \"listen\"?",
         ),
         (
+            "[kind.a.breaker]\nfailure = 1\n",
+            "etc/warrener.toml:2:1: unknown key \"failure\" in [kind.a.breaker]; did you mean \"failures\"?",
+        ),
+        (
             "[brokr]\n",
             "etc/warrener.toml:1:2: unknown key \"brokr\"; did you mean \"broker\"?",
         ),
@@ -264,6 +268,15 @@ fn values_are_checked_where_they_stand() {
         ("[broker]\ncert = \"c\"", ":2:8: needs key"),
         ("[broker]\nkey = \"c\"", ":2:7: needs cert"),
         ("[broker]\nheartbeat = \"soon\"", ":2:13:"),
+        (
+            "[kind.a.breaker]\nopen = \"1m\"",
+            ":2:8: needs failures, here or under [breaker]",
+        ),
+        (
+            "[breaker]\nfailures = 5\nopen = \"0s\"\n[kind.a.breaker]\nprobes = 2",
+            ":3:8: must be longer than 0",
+        ),
+        ("[breaker]\nprobes = 0", "probes 0 is not 1 to 1000"),
         ("[server\n", ":1:"),
     ];
     for (file, part) in cases {
@@ -273,6 +286,22 @@ fn values_are_checked_where_they_stand() {
     }
     let twice = "[[agent]]\nname = \"a\"\nrun = [\"x\"]\n".repeat(2);
     assert!(mistakes(&twice, &[])[0].contains("there is another agent \"a\""));
+}
+
+#[test]
+fn a_kind_has_the_breaker_of_all_but_for_what_it_says_itself() {
+    let of = |file: &str, kind: &str| {
+        let (_, config) = load(file, &[], vec![]).unwrap();
+        let rule = config.breakers.of(&Kind::new(kind).unwrap()).copied();
+        rule.map(|rule| (rule.failures, rule.open.as_secs(), rule.probes))
+    };
+    assert_eq!(of("", "a"), None, "off unless it is wanted");
+    let one = "[kind.a.breaker]\nfailures = 4";
+    assert_eq!((of(one, "a"), of(one, "b")), (Some((4, 30, 1)), None));
+    let all = "[breaker]\nfailures = 5\nopen = \"10s\"\n[kind.a.breaker]\nprobes = 2\n[kind.b.breaker]\nfailures = 0";
+    assert_eq!(of(all, "a"), Some((5, 10, 2)));
+    assert_eq!(of(all, "b"), None);
+    assert_eq!(of(all, "c"), Some((5, 10, 1)));
 }
 
 #[test]

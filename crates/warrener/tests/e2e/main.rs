@@ -31,6 +31,7 @@
 //! | 45 | logs on stdout | `defects_b` | |
 //! | 46 | tasks taken on arrival, ended by anybody | `defects_b` | link `roles` |
 //! | 48 | lists without bounds, empty answers | `defects_b` | server `http/lists` |
+//! | 53 | a breaker that stays half open, late results, no bound of probes | `breaker` | model `breaker`, engine stories `breaker` |
 //!
 //! Not yet: 27 and 28 are about queues of RabbitMQ (dead-lettering at least once, `x-death`, delivery limits), 47 about
 //! votes; this version has neither.
@@ -38,6 +39,7 @@
 
 mod authority;
 mod batches;
+mod breaker;
 mod browser;
 mod dead_letters;
 mod deaths;

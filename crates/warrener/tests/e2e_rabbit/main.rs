@@ -21,6 +21,8 @@ mod watchers;
 
 #[path = "../e2e/batches.rs"]
 mod batches;
+#[path = "../e2e/breaker.rs"]
+mod breaker;
 #[path = "../e2e/dead_letters.rs"]
 mod dead_letters;
 #[path = "../e2e/deaths.rs"]
