@@ -1,15 +1,17 @@
 //! `cargo xtask`: the workspace's own commands, the same by hand and in CI.
 //!
-//! One file per command (`test`, `lint`, `matrix`, `torture`); what they share stands in `cargo`, `needs`,
-//! `suite` and `tally`. A command answers whether all went well; the exit code is 0 for yes and 1 for no.
+//! One file per command (`test`, `lint`, `matrix`, `torture`, `bench`); what they share stands in `cargo`, `machine`,
+//! `needs`, `suite` and `tally`. A command answers whether all went well; the exit code is 0 for yes and 1 for no.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a command-line tool talks to the person who called it"
 )]
 
+mod bench;
 mod cargo;
 mod lint;
+mod machine;
 mod matrix;
 mod needs;
 mod suite;
@@ -39,6 +41,8 @@ enum Command {
     Matrix(matrix::Args),
     /// Kill and stop agents and servers under load, and see whether anything is lost
     Torture(torture::Args),
+    /// Measure Warrener on RabbitMQ beside a raw client
+    Bench(bench::Args),
     /// The program that tortured agents run
     #[command(hide = true)]
     TortureStep(torture::step::Args),
@@ -64,6 +68,7 @@ fn run(command: Command) -> io::Result<bool> {
         Command::Lint(args) => lint::run(&args),
         Command::Matrix(args) => matrix::run(&args),
         Command::Torture(args) => torture::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::TortureStep(args) => torture::step::run(&args),
         Command::TortureChild(args) => torture::child::become_it(&args),
     }

@@ -8,7 +8,8 @@ use crate::control::by_agent;
 use crate::core::Core;
 use crate::error::Result;
 use crate::registry::Room;
-use crate::transition::{Intent, Transition};
+use crate::transition::{Intent, Moved, Transition};
+use std::collections::HashSet;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::broker::Health;
@@ -27,8 +28,9 @@ const BATCH: usize = 256;
 /// Runs until told to stop.
 pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
     let poll = core.options.timers.poll;
+    let mut made = HashSet::new();
     while !stop.is_cancelled() {
-        match round(&core).await {
+        match round(&core, &mut made).await {
             // There may be more where this came from.
             Ok(handed) if handed > 0 => continue,
             Ok(_) => {}
@@ -42,8 +44,9 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
     }
 }
 
-/// Every lane once, beginning with another one each time.
-async fn round(core: &Arc<Core>) -> Result<usize> {
+/// Every lane once, beginning with another one each time. `made` are the lanes whose address is known to be there: it is
+/// asked for again only after something went wrong, for the question costs several times what an offer does.
+async fn round(core: &Arc<Core>, made: &mut HashSet<Lane>) -> Result<usize> {
     if core.is_draining() {
         return Ok(0);
     }
@@ -60,7 +63,7 @@ async fn round(core: &Arc<Core>) -> Result<usize> {
         handed += if core.broker.capabilities().direct {
             grant(core, &lane).await?
         } else {
-            offer(core, &lane).await?
+            offer(core, &lane, made).await?
         };
     }
     Ok(handed)
@@ -242,7 +245,7 @@ async fn deliver(core: &Arc<Core>, granted: Vec<Transition>) -> Result<()> {
 }
 
 /// Brokers with queues: commit the offer, then publish it.
-async fn offer(core: &Arc<Core>, lane: &Lane) -> Result<usize> {
+async fn offer(core: &Arc<Core>, lane: &Lane, made: &mut HashSet<Lane>) -> Result<usize> {
     // An offer that cannot be published now costs two commits and gives nothing.
     if core.broker.health().await != Health::Up {
         return Ok(0);
@@ -255,22 +258,20 @@ async fn offer(core: &Arc<Core>, lane: &Lane) -> Result<usize> {
     if tasks.is_empty() {
         return Ok(0);
     }
-    core.broker.ensure(&[Address::Offers(lane.clone())]).await?;
-    let intents = tasks
-        .iter()
-        .map(|task| Intent::new(task.id, event.clone(), "server"));
-    let moved = core.transitions(intents.collect()).await?;
-    let now = core.now().await?;
-    let mut offered = vec![];
-    for (moved, task) in moved.into_iter().zip(tasks) {
-        if let crate::transition::Moved::Yes(moved) = moved {
-            // The transition read no newer body than this: bodies do not change while a task is ready.
-            offered.push(Task {
-                spec: task.spec,
-                ..moved.task
-            });
-        }
+    if !made.contains(lane) {
+        core.broker.ensure(&[Address::Offers(lane.clone())]).await?;
+        made.insert(lane.clone());
     }
+    let intent = |task: &Task| Intent::new(task.id, event.clone(), "server");
+    let moved = core.transitions_of(tasks, intent).await?;
+    let now = core.now().await?;
+    let offered: Vec<Task> = moved
+        .into_iter()
+        .filter_map(|moved| match moved {
+            Moved::Yes(moved) => Some(moved.task),
+            Moved::No { .. } | Moved::Unknown | Moved::Contended => None,
+        })
+        .collect();
     let letters = offered.iter().map(|task| Outgoing {
         to: Address::Offers(lane.clone()),
         message: core.message(&core.offer(task, None), now),
@@ -283,6 +284,9 @@ async fn offer(core: &Arc<Core>, lane: &Lane) -> Result<usize> {
         .filter(|(_, receipt)| *receipt != Receipt::Confirmed)
         .collect();
     let handed = offered.len() - failed.len();
+    if !failed.is_empty() {
+        made.remove(lane);
+    }
     let intents = failed.into_iter().map(|(task, receipt)| {
         // Before the commit that makes it ready again, or a queue that is full would be asked without a pause.
         core.registry.rest(task.id);

@@ -117,6 +117,24 @@ impl Core {
             .collect())
     }
 
+    /// One intent for each of these tasks, as they were just read, in one commit. Whoever was faster is not asked again:
+    /// that task is `Contended`.
+    pub(crate) async fn transitions_of(
+        &self,
+        tasks: Vec<Task>,
+        intent: impl Fn(&Task) -> Intent,
+    ) -> Result<Vec<Moved>> {
+        let intents: Vec<Intent> = tasks.iter().map(intent).collect();
+        let open: Vec<usize> = (0..intents.len()).collect();
+        let mut answers: Vec<Option<Moved>> = intents.iter().map(|_| None).collect();
+        self.decide_all(&intents, &open, tasks, &mut answers)
+            .await?;
+        Ok(answers
+            .into_iter()
+            .map(|answer| answer.unwrap_or(Moved::Contended))
+            .collect())
+    }
+
     /// Reads, decides and commits the open intents once; gives back those that met a conflict.
     async fn round(
         &self,
@@ -128,11 +146,20 @@ impl Core {
         ids.sort_unstable();
         ids.dedup();
         let rows = self.store.tasks(&ids).await?;
-        let mut tasks: HashMap<TaskId, Task> = rows
-            .into_iter()
-            .flatten()
-            .map(|task| (task.id, task))
-            .collect();
+        let tasks = rows.into_iter().flatten().collect();
+        self.decide_all(intents, open, tasks, answers).await
+    }
+
+    /// Decides and commits the open intents on rows that were read; gives back those that met a conflict.
+    async fn decide_all(
+        &self,
+        intents: &[Intent],
+        open: &[usize],
+        rows: Vec<Task>,
+        answers: &mut [Option<Moved>],
+    ) -> Result<Vec<usize>> {
+        let mut tasks: HashMap<TaskId, Task> =
+            rows.into_iter().map(|task| (task.id, task)).collect();
         let now = self.now().await?;
         let mut changes = vec![];
         let mut decided = vec![];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
-use crate::cargo::program;
+use crate::machine::{commit, cores, processor};
 
 use super::check::{Evidence, Finding};
 use super::diary::{Diary, Entry, Fault, Storm};
@@ -72,7 +72,6 @@ impl Table {
 
 /// What was tested, with what, and where.
 fn conditions(run: &Run, evidence: &Evidence) -> String {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let accepted = evidence.accepted.len();
     // Nothing seen in N trials: with 95 % certainty it is rarer than 3 / N.
     let bound = 3_000.0 / accepted.max(1) as f64;
@@ -82,7 +81,7 @@ fn conditions(run: &Run, evidence: &Evidence) -> String {
     table.row("commit", commit());
     table.row("seed", run.seed);
     table.row("time under faults", format!("{} s", run.span.as_secs()));
-    table.row("machine", format!("{cores} cores, {}", processor()));
+    table.row("machine", format!("{} cores, {}", cores(), processor()));
     table.row("broker", &run.broker);
     table.row("agents", format!("{} x {SLOTS} programs", run.agents));
     table.row("submissions said again", run.again);
@@ -156,23 +155,6 @@ fn costs(evidence: &Evidence, diary: &Diary, faults: &[Entry]) -> String {
 }
 
 /// What was tested, as far as git knows.
-fn commit() -> String {
-    let git = |args: &[&str]| program("git").args(args).output().ok();
-    let text = git(&["describe", "--always", "--dirty", "--abbrev=12"]);
-    let text = text.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    text.filter(|text| !text.is_empty())
-        .unwrap_or_else(|| "unknown".into())
-}
-
-fn processor() -> String {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let line = text.lines().find(|line| line.starts_with("model name"));
-    let name = line
-        .and_then(|line| line.split_once(':'))
-        .map_or("", |(_, name)| name.trim());
-    name.to_owned()
-}
-
 fn spread(spread: &Spread) -> String {
     let ms = |ns: u64| ns / 1_000_000;
     let Spread {

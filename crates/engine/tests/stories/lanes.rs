@@ -1,7 +1,8 @@
-//! Lanes: pause and resume; agents: drain and resume; names that are taken.
+//! Lanes: pause and resume, their addresses; agents: drain and resume; names that are taken.
 
-use crate::harness::{ANY, MODES, World, echo};
+use crate::harness::{ANY, MODES, Mode, World, echo};
 use std::time::Duration;
+use warrener_backend::fault::{Fault, point};
 use warrener_model::agent::Presence;
 use warrener_model::{AgentId, Lane, State};
 
@@ -111,5 +112,33 @@ async fn defect_13_a_second_agent_of_the_same_name_waits_until_the_first_is_gone
             State::Succeeded,
             "{mode:?}"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_address_of_a_lane_is_made_once_and_again_when_an_offer_fails() {
+    for mode in [Mode::Claim, Mode::Fast] {
+        let world = World::new(mode).await;
+        let _agent = world.agent("a", 1, echo);
+        world.joined("a").await;
+        let work = r#"{"kind":"work"}"#;
+        world.end(world.submit(work).await).await;
+        let made = world.faults.calls(point::ENSURE);
+        for _ in 0..5 {
+            world.end(world.submit(work).await).await;
+        }
+        assert_eq!(world.faults.calls(point::ENSURE), made, "{mode:?}");
+        world.faults.always(point::PUBLISH, Fault::FailBefore);
+        let id = world.submit(work).await;
+        let again = async {
+            while world.faults.calls(point::ENSURE) == made {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let again = tokio::time::timeout(Duration::from_secs(30), again).await;
+        assert!(again.is_ok(), "{mode:?}: the address may be gone");
+        world.faults.heal();
+        let state = world.end(id).await.task.life.state;
+        assert_eq!(state, State::Succeeded, "{mode:?}");
     }
 }
