@@ -111,15 +111,15 @@ impl Refusals {
         *counts.entry(format!("{what}/{reason}")).or_default() += more;
     }
 
-    /// Puts one in line, if there is room.
-    fn push(&self, entry: Entry) -> Result<(), Entry> {
+    /// Puts one in line; `false` when there is no room.
+    fn push(&self, entry: Entry) -> bool {
         let mut waiting = self.waiting.lock().expect("a queue does not panic");
         if waiting.len() >= WAITING {
-            return Err(entry);
+            return false;
         }
         waiting.push_back(entry);
         self.more.notify_one();
-        Ok(())
+        true
     }
 
     /// What goes into one commit.
@@ -182,7 +182,7 @@ impl Core {
         let Some(row) = self.row(place, message, why).await else {
             return self.refused("kept", "store");
         };
-        if self.refusals.push(Entry { row, kept: None }).is_err() {
+        if !self.refusals.push(Entry { row, kept: None }) {
             self.refused("kept", "full");
         }
     }
@@ -197,7 +197,7 @@ impl Core {
             if let Some(row) = self.row(place, message, why).await {
                 let (kept, is_kept) = oneshot::channel();
                 let kept = Some(kept);
-                if self.refusals.push(Entry { row, kept }).is_ok() && is_kept.await.is_ok() {
+                if self.refusals.push(Entry { row, kept }) && is_kept.await.is_ok() {
                     return;
                 }
             }

@@ -74,7 +74,7 @@ enum Order {
 /// What it is told when that cannot be.
 struct No {
     why: Refusal,
-    problem: Problem,
+    problem: Box<Problem>,
 }
 
 async fn take(orchestrator: &Orchestrator, core: &Core, delivery: Delivery) {
@@ -93,7 +93,7 @@ async fn take(orchestrator: &Orchestrator, core: &Core, delivery: Delivery) {
             let message_id = message.id;
             let refused = SubmitRefused {
                 message_id,
-                problem,
+                problem: *problem,
             };
             tell(core, message, &refused).await;
             refused::bury(delivery, &why);
@@ -178,9 +178,10 @@ async fn once(
             match orchestrator.cancel(*task_id, reason, actor).await {
                 Ok(_) => (*task_id, false),
                 // By this message, delivered before, or by somebody else: it is what was asked for.
-                Err(Error::IllegalState { state, .. }) if state == State::Cancelled => {
-                    (*task_id, true)
-                }
+                Err(Error::IllegalState {
+                    state: State::Cancelled,
+                    ..
+                }) => (*task_id, true),
                 Err(error) => return Err(error),
             }
         }
@@ -212,6 +213,7 @@ impl From<Refusal> for No {
             detail: why.reason.clone(),
             ..Problem::default()
         };
+        let problem = Box::new(problem);
         No { why, problem }
     }
 }
@@ -240,7 +242,7 @@ impl From<Error> for No {
         let reason = problem.detail.clone();
         No {
             why: Refusal { class, reason },
-            problem,
+            problem: Box::new(problem),
         }
     }
 }
