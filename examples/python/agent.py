@@ -1,17 +1,18 @@
-"""A Warrener agent with nothing but pika:  python agent.py amqp://localhost NAME [LANE...]
+"""A Warrener agent with nothing but pika:  RABBITMQ_URL=amqp://localhost python agent.py NAME [LANE...]
 
-Joins, claims, works on two tasks at once, is cancelled and drained. If its connection ends, so does it, and what it
-ran goes to another agent: start it again.
+Waits for a server, joins, claims, works on two tasks at once, is cancelled and drained. If its connection ends, so does
+it, and what it ran goes to another agent: start it again. The URL is no argument: everybody here can read those.
 """
-import json, sys, threading, time, uuid
+import json, os, sys, threading, time, uuid
 import pika
 
-URL, NAME, LANES = sys.argv[1], sys.argv[2], sys.argv[3:] or ["default"]
+URL = os.environ.get("WARRENER_BROKER__URL") or os.environ.get("RABBITMQ_URL") or "amqp://localhost"
+NAME, LANES = sys.argv[1], sys.argv[2:] or ["default"]
 ME = {"agent_id": NAME, "instance": uuid.uuid4().hex[:8]}
 
 
 def work(task, stop):
-    """What this agent is for: returns the output. Looks at `stop` now and then, which is set on a cancel."""
+    """What this agent is for: returns the output. Looks at `stop` now and then, which is set when it shall end."""
     stop.wait((task["input"] or {}).get("seconds", 0))
     return {"text": task["title"].upper()}
 
@@ -22,9 +23,24 @@ def say(kind, body, id=None):  # a resend keeps its id
     channel.basic_publish("agent.in", f"{kind}.{NAME}", json.dumps({"v": 1, **body, **ME}), about, mandatory=True)
 
 
+def opened():  # the exchange is there once the first server was; asking for it before that ends the channel
+    while True:
+        try:
+            channel = connection.channel()
+            channel.exchange_declare("agent.in", passive=True)
+            return channel
+        except pika.exceptions.ChannelClosedByBroker as error:
+            if error.reply_code != 404:
+                raise
+            connection.sleep(5)
+
+
 def hello():  # again until it is answered
     if not beat:
-        say("hello", {"name": NAME, "role": "worker", "lanes": LANES, "kinds": ["*"], "slots": 2, "version": "1"})
+        try:
+            say("hello", {"name": NAME, "role": "worker", "lanes": LANES, "kinds": ["*"], "slots": 2, "version": "1"})
+        except pika.exceptions.UnroutableError:
+            pass  # a server is about to bind the queue
         connection.call_later(5, hello)
 
 
@@ -66,7 +82,7 @@ def start(claim, run):
     except Exception as error:
         end = {"status": "failed", "error": {"class": "business", "message": repr(error)}}
     if run["stop"].is_set():
-        end = {"status": "cancelled"}
+        end = run["instead"]
     end.update({key: run[key] for key in ("task_id", "attempt", "epoch")})
     connection.add_callback_threadsafe(lambda: report(claim, end, str(uuid.uuid4())))
 
@@ -77,10 +93,21 @@ def report(claim, end, id):  # again until it is recorded or revoked
         connection.call_later(10, lambda: report(claim, end, id))
 
 
+def stop(run, instead):  # what it will be said to have come to
+    run["instead"] = instead
+    run["stop"].set()
+
+
+def release():  # the time of a drain is over: what still runs is given back
+    for run in runs.values():
+        if "epoch" in run and not run["stop"].is_set():
+            stop(run, {"status": "released", "reason": "drain"})
+
+
 def over(which):  # these are recorded, refused or revoked: nothing more is said of them
     for claim, run in list(runs.items()):
         if which(claim, run):
-            runs.pop(claim)["stop"].set()
+            stop(runs.pop(claim), {})
             if "epoch" not in run:
                 channel.basic_ack(run["tag"])
 
@@ -107,16 +134,18 @@ def told(_, method, about, body):
     elif kind == "recorded":
         over(lambda claim, run: any(same(run, it) for it in body["leases"]))
     elif kind == "cancel":
-        [run["stop"].set() for run in runs.values() if same(run, body)]
+        [stop(run, {"status": "cancelled"}) for run in runs.values() if same(run, body)]
     elif kind == "drain":
         leaving = True
         [channel.basic_cancel(consumer) for consumer in consumers]
+        if body.get("within_ms") is not None:
+            connection.call_later(body["within_ms"] / 1000, release)
     channel.basic_ack(method.delivery_tag)
 
 
 runs, consumers, beat, leaving, store = {}, [], None, False, None
 connection = pika.BlockingConnection(pika.URLParameters(URL))
-channel = connection.channel()
+channel = opened()
 channel.confirm_delivery()
 control = f"agent.control.{NAME}.{ME['instance']}"
 channel.queue_declare(control, exclusive=True)

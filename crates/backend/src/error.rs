@@ -73,6 +73,14 @@ impl Error {
         }
     }
 
+    /// Why, without what: for whoever says that in his own words.
+    pub fn reason(&self) -> String {
+        match self {
+            Error::Unavailable { reason, .. } => reason.clone(),
+            other => other.to_string(),
+        }
+    }
+
     /// Whether the same operation may work later.
     pub fn is_passing(&self) -> bool {
         matches!(

@@ -51,6 +51,8 @@ pub struct Program {
     pub work_root: PathBuf,
     /// Run here instead of in an own folder; relative to `base`.
     pub cwd: Option<PathBuf>,
+    /// Variables of the agent's own environment that are withheld from runs, beside `WARRENER_…`.
+    pub withheld: &'static [&'static str],
     /// Between SIGTERM and SIGKILL.
     pub grace: Duration,
     /// Bytes of stderr that are kept, half from the start and half from the end.
@@ -67,6 +69,7 @@ impl Program {
             base,
             work_root,
             cwd: None,
+            withheld: &[],
             grace: Duration::from_secs(10),
             log_limit: limits::LOG_BYTES,
             output_limit: limits::OUTPUT_BYTES,
@@ -79,7 +82,7 @@ impl Program {
 pub struct Start {
     /// The task object as JSON.
     pub stdin: Vec<u8>,
-    /// Added to the agent's own environment, without that one's `WARRENER_…`.
+    /// Added to the agent's own environment, without that one's `WARRENER_…` and what the program withholds.
     pub env: Vec<(String, String)>,
     /// Unique per run: by it the run's processes are found, wherever they went.
     pub marker: String,

@@ -8,6 +8,7 @@ use crate::publisher::Pulse;
 use crate::sessions::{Consume, Ground, Publish};
 use crate::settings::Settings;
 use crate::supervisor::{BROKER, Line, Session, Supervisor, error};
+use crate::telling::Telling;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -67,9 +68,10 @@ impl RabbitBroker {
         let not_yet = "not connected yet";
         let (publish, publishing) = watch::channel(Line::Away(not_yet.into()));
         let (consume, consuming) = watch::channel(Line::Away(not_yet.into()));
+        let telling = Arc::new(Telling::default());
         let supervisors = (
-            supervisor(&ground, "publish", publish, &stop),
-            supervisor(&ground, "consume", consume, &stop),
+            supervisor(&ground, "publish", publish, &telling, &stop),
+            supervisor(&ground, "consume", consume, &telling, &stop),
         );
         let runtime = thread(supervisors)?;
         let shared = Shared {
@@ -90,7 +92,7 @@ impl RabbitBroker {
     /// Waits until it can be worked with.
     ///
     /// # Errors
-    /// Why it cannot within the time: `NotAllowed`, `Invalid` (drift), `Taken`, `Unavailable`.
+    /// Why it cannot within the time: `NotAllowed`, `Untrusted`, `Invalid` (drift), `Taken`, `Unavailable`.
     pub async fn ready(&self, within: Duration) -> Result<()> {
         let mut publishing = self.shared.publishing.clone();
         let mut consuming = self.shared.consuming.clone();
@@ -200,6 +202,7 @@ fn supervisor<S>(
     ground: &Arc<Ground>,
     purpose: &'static str,
     line: watch::Sender<Line<S>>,
+    telling: &Arc<Telling>,
     stop: &CancellationToken,
 ) -> Supervisor<S>
 where
@@ -211,6 +214,7 @@ where
         purpose,
         ground: ground.clone(),
         line,
+        telling: telling.clone(),
         stop: stop.clone(),
     }
 }

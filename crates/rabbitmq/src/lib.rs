@@ -24,6 +24,7 @@ mod removal;
 mod sessions;
 mod settings;
 mod supervisor;
+mod telling;
 mod topology;
 
 pub use asyncapi::document as asyncapi;

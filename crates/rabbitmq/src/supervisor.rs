@@ -5,6 +5,7 @@
 
 use crate::amqp::{Connection, Life, Target};
 use crate::settings::Settings;
+use crate::telling::Telling;
 use crate::topology::Drift;
 use std::fmt;
 use std::future::Future;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 use warrener_backend::error::{Error, Result};
 
 /// What the errors of this crate are about.
@@ -89,6 +90,8 @@ pub(crate) struct Supervisor<S: Session> {
     pub(crate) purpose: &'static str,
     pub(crate) ground: S::Ground,
     pub(crate) line: watch::Sender<Line<S>>,
+    /// What people hear of it; one for both connections.
+    pub(crate) telling: Arc<Telling>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -101,7 +104,8 @@ impl<S: Session> Supervisor<S> {
             // To its end, even when it is to stop meanwhile: the client does not take it well when its runtime goes first.
             match self.connect().await {
                 Ok((connection, session)) => {
-                    info!(broker = %self.target, purpose = self.purpose, "connected");
+                    debug!(broker = %self.target, purpose = self.purpose, "connected");
+                    self.telling.up(self.purpose, &self.target);
                     self.line.send_replace(Line::Up(Arc::new(session)));
                     let why = self.watch(&connection).await;
                     if self.stop.is_cancelled() {
@@ -117,7 +121,8 @@ impl<S: Session> Supervisor<S> {
                     }
                 }
                 Err(error) => {
-                    debug!(broker = %self.target, purpose = self.purpose, %error, "no connection");
+                    debug!(broker = %self.target, purpose = self.purpose, %error, "not connected");
+                    self.telling.away(self.purpose, &self.target, &error);
                     self.line.send_replace(match error {
                         barred @ (Error::Untrusted { .. }
                         | Error::NotAllowed(_)
@@ -193,7 +198,12 @@ pub(crate) fn error(what: &str, fault: crate::amqp::Fault) -> Error {
     if let Some(drift) = Drift::read(&fault) {
         return drift.into();
     }
-    if fault.is_not_found() {
+    if fault.is_untrusted() {
+        Error::Untrusted {
+            what: BROKER.into(),
+            reason: format!("{what}: {fault}"),
+        }
+    } else if fault.is_not_found() {
         Error::NotFound(what.to_owned())
     } else if fault.is_refused() {
         Error::NotAllowed(format!("{what}: {fault}"))

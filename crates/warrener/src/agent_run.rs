@@ -1,5 +1,6 @@
 //! One agent of programs: what `agent run` is, whoever starts it.
 
+use crate::config::environment;
 use crate::shutdown;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -63,6 +64,7 @@ pub(crate) async fn run(setup: Setup) -> Result<Stopped, Problem> {
     let base = std::env::current_dir().map_err(|e| Problem::new("internal", e.to_string()))?;
     let program = Program {
         cwd: setup.cwd.clone(),
+        withheld: environment::RABBITMQ,
         ..Program::new(setup.command, base, work.clone())
     };
     let ca = setup

@@ -278,6 +278,17 @@ impl Running {
         Some(with_code(url, &self.logins.code()))
     }
 
+    /// Waits until its broker takes what it publishes.
+    ///
+    /// # Errors
+    /// Why it does not within the time.
+    pub(crate) async fn with_broker(&self, within: Duration) -> Result<(), Problem> {
+        match &self.owned {
+            Some(owned) => owned.ready(within).await,
+            None => Ok(()),
+        }
+    }
+
     /// Waits until a part of it ends that should not.
     pub(crate) async fn failed(&mut self) -> Problem {
         let lost = async {

@@ -15,7 +15,7 @@ use crate::config::{self, Config};
 use crate::data_dir::DataDir;
 use crate::error::CliError;
 use crate::output::Output;
-use crate::rabbit;
+use crate::{rabbit, shutdown};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::os::unix::fs::DirBuilderExt;
@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use story::Story;
 use team::Team;
+use tokio_util::sync::CancellationToken;
 use warrener_engine::Orchestrator;
 use warrener_engine::orchestrator::{Requeue, Which};
 use warrener_model::name::Namespace;
@@ -30,13 +31,16 @@ use warrener_model::{State, Submission, TaskId};
 
 /// Everything must have ended by then: the demo is about half a minute, not about hope.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// A broker that does not answer for this long will not be there for the demo.
+const BROKER: Duration = Duration::from_secs(8);
 /// How long the task lingers whose agent is killed.
 const LINGER_MS: u64 = 2_500;
 /// The agents: three read files, one runs errands, one writes the summary.
 const READERS: [&str; 3] = ["reader-1", "reader-2", "reader-3"];
 
-/// Runs the demo; says whether the books balance.
+/// Runs the demo; says whether the books balance. However it ends, nothing of it is left: no process, folder or queue.
 pub(crate) async fn run(output: &Output, config: Option<&Config>) -> Result<bool, CliError> {
+    let stop = shutdown::on_signal().map_err(internal)?;
     let folder = Folder::new()?;
     let data = DataDir::prepare(&folder.0.join("data"))?;
     let setup = ServerSetup::embedded(data, "127.0.0.1:0".parse().expect("an address"));
@@ -46,7 +50,15 @@ pub(crate) async fn run(output: &Output, config: Option<&Config>) -> Result<bool
         None => setup,
     };
     let server = compose::start(setup).await?;
-    let result = act(&server, broker.as_ref(), &folder.0, output).await;
+    let ready = tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(interrupted()),
+        ready = server.with_broker(BROKER) => ready.map_err(CliError::from),
+    };
+    let result = match ready {
+        Ok(()) => act(&server, broker.as_ref(), &folder.0, output, &stop).await,
+        Err(error) => Err(error),
+    };
     server.stop_for_good().await;
     result
 }
@@ -96,6 +108,7 @@ async fn act(
     broker: Option<&Broker>,
     folder: &Path,
     output: &Output,
+    stop: &CancellationToken,
 ) -> Result<bool, CliError> {
     let orchestrator = server.orchestrator.clone();
     let files = files::find(Path::new("."), folder).map_err(internal)?;
@@ -110,7 +123,11 @@ async fn act(
         files.place
     ))?;
     let mut team = Team::start(server, broker, folder, &READERS)?;
-    let result = play(&orchestrator, &mut story, &mut team, &files, folder).await;
+    let result = tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(interrupted()),
+        played = play(&orchestrator, &mut story, &mut team, &files, folder) => played,
+    };
     team.stop().await;
     let (ids, summary) = result?;
     let left = team.left();
@@ -234,6 +251,11 @@ async fn outputs_of(orchestrator: &Orchestrator, id: TaskId) -> Result<Value, Cl
         .await?
         .pop()
         .unwrap_or_default())
+}
+
+fn interrupted() -> CliError {
+    CliError::new("interrupted", "interrupted; nothing of the demo is left")
+        .hint("start it again with `warrener demo`")
 }
 
 fn internal(error: impl ToString) -> CliError {

@@ -132,6 +132,9 @@ fn command(program: &Program, start: &Start, folder: &Folder) -> Result<Command,
             command.env_remove(name);
         }
     }
+    for name in program.withheld {
+        command.env_remove(name);
+    }
     command.envs(start.env.iter().map(|(name, value)| (name, value)));
     command
         .env("WARRENER_FD", FD.to_string())

@@ -65,11 +65,14 @@ impl Supervisor {
         let stop = self.stop.clone();
         let mut failures = 0;
         let mut number = 0;
+        // The reason that people heard last: a line for each try would hide everything else.
+        let mut told = None;
         while !stop.is_cancelled() {
             match self.dial().await {
                 None => break,
                 Some(Ok(socket)) => {
                     number += 1;
+                    told = None;
                     info!(url = self.options.url, "link is up");
                     self.state.send_replace(Connection::Up);
                     let began = Instant::now();
@@ -89,12 +92,12 @@ impl Supervisor {
                         failures = 0;
                     }
                 }
-                Some(Err(NoLink::Away(reason))) => self.away(reason),
+                Some(Err(NoLink::Away(reason))) => self.away(reason, &mut told),
                 Some(Err(NoLink::Never(why))) => {
                     // What was a server before may be one again: certificates are renewed, proxies come and go.
                     let refused = matches!(why, Connection::Refused { .. });
                     match why.reason().filter(|_| number > 0 && !refused) {
-                        Some(reason) => self.away(reason.to_owned()),
+                        Some(reason) => self.away(reason.to_owned(), &mut told),
                         None => {
                             self.give_up(why).await;
                             break;
@@ -110,8 +113,15 @@ impl Supervisor {
         self.state.send_replace(Connection::Closed);
     }
 
-    fn away(&self, reason: String) {
-        debug!(url = self.options.url, reason, "no link yet");
+    fn away(&self, reason: String, told: &mut Option<String>) {
+        let url = &self.options.url;
+        if told.as_ref() == Some(&reason) {
+            debug!(url, reason, "no link yet");
+        } else {
+            let hint = "check the address, and that the server runs; it is tried again until then";
+            warn!(url, reason, hint, "no link to the server");
+            *told = Some(reason.clone());
+        }
         self.state.send_replace(Connection::Away { reason });
     }
 

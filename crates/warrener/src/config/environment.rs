@@ -5,9 +5,20 @@ use super::layers::{Layer, Origin, Setting};
 use super::value::Value;
 use warrener_model::Mistake;
 
+const URL: &str = "RABBITMQ_URL";
+const HOST: &str = "RABBITMQ_HOST";
+const PORT: &str = "RABBITMQ_PORT";
+const USER: &str = "RABBITMQ_USER";
+const PASSWORD: &str = "RABBITMQ_PASSWORD";
+const VHOST: &str = "RABBITMQ_VHOST";
+
+/// The names of RabbitMQ setups that are read here. They say where the broker is and hold its password, so programs of
+/// agents do not get them, as they do not get `WARRENER_…`.
+pub(crate) const RABBITMQ: &[&str] = &[URL, HOST, PORT, USER, PASSWORD, VHOST];
+
 /// Variables of one word that are settings under another path.
 const ALIASES: &[(&str, &[&str])] = &[
-    ("RABBITMQ_URL", &["broker", "url"]),
+    (URL, &["broker", "url"]),
     ("AGENT_ID", &["agent_id"]),
     ("AGENT_NAME", &["agent_name"]),
     ("WARRENER_SERVER", &["server", "url"]),
@@ -33,7 +44,7 @@ pub(crate) fn read(variables: &[(String, String)], mistakes: &mut Vec<Mistake>) 
         Ok(Some(url)) => {
             let path = vec!["broker".to_owned(), "url".to_owned()];
             let key = keys::find(&path).expect("the broker's URL is a setting");
-            take(path, key, "RABBITMQ_HOST", &url);
+            take(path, key, HOST, &url);
         }
         Ok(None) => {}
         Err(mistake) => wrong.push(mistake),
@@ -122,28 +133,28 @@ fn rabbitmq(variables: &[(String, String)]) -> Result<Option<String>, Mistake> {
             .find(|(known, value)| known == name && !value.is_empty());
         found.map(|(_, value)| value.as_str())
     };
-    let Some(host) = get("RABBITMQ_HOST") else {
+    let Some(host) = get(HOST) else {
         return Ok(None);
     };
     let mut url = "amqp://".to_owned();
-    if let Some(user) = get("RABBITMQ_USER") {
+    if let Some(user) = get(USER) {
         url.push_str(&encoded(user));
-        if let Some(password) = get("RABBITMQ_PASSWORD") {
+        if let Some(password) = get(PASSWORD) {
             url.push(':');
             url.push_str(&encoded(password));
         }
         url.push('@');
     }
     url.push_str(host);
-    if let Some(port) = get("RABBITMQ_PORT") {
+    if let Some(port) = get(PORT) {
         if port.parse::<u16>().is_err() {
             let message = format!("\"{port}\" is not a port");
-            return Err(Mistake::at("RABBITMQ_PORT", message));
+            return Err(Mistake::at(PORT, message));
         }
         url.push(':');
         url.push_str(port);
     }
-    if let Some(vhost) = get("RABBITMQ_VHOST") {
+    if let Some(vhost) = get(VHOST) {
         url.push('/');
         url.push_str(&encoded(vhost));
     }

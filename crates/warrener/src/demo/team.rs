@@ -75,6 +75,8 @@ impl Team {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
+            // A Ctrl-C of the terminal is for the demo alone, which then asks everybody to leave.
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .map_err(failed)?;

@@ -93,13 +93,28 @@ impl Owned {
         }
     }
 
-    /// Removes the namespace, as far as it can.
+    /// Waits until the namespace is this store's, for those that are of no use without a broker.
+    ///
+    /// # Errors
+    /// Why it is not within the time.
+    pub(crate) async fn ready(&self, within: Duration) -> std::result::Result<(), Problem> {
+        let mut claim = self.claim.clone();
+        let decided = claim.wait_for(|claim| !matches!(claim, Claim::Open(_, None)));
+        // Whatever the wait came to, the claim says how it is now.
+        let _ = timeout(within, decided).await;
+        match &*self.claim.borrow() {
+            Claim::Ours => Ok(()),
+            Claim::Theirs(problem) | Claim::Open(_, Some(problem)) => Err(problem.clone()),
+            Claim::Open(why, None) => Err(Problem::new("broker_unreachable", why.clone())),
+        }
+    }
+
+    /// Removes the namespace, as far as it can. One that was never this store's holds nothing of it.
     pub(crate) async fn remove(&self) {
-        let removed = match self.ours() {
-            Ok(rabbit) => rabbit.remove_namespace().await,
-            Err(error) => Err(error),
+        let Ok(rabbit) = self.ours() else {
+            return;
         };
-        if let Err(error) = removed {
+        if let Err(error) = rabbit.remove_namespace().await {
             tracing::warn!(%error, "queues stay in the broker");
         }
     }
@@ -143,7 +158,7 @@ async fn keep_claiming(rabbit: RabbitBroker, store: StoreId, say: watch::Sender<
             Err(error) => error,
         };
         tracing::debug!(%error, "namespace not claimed yet");
-        say.send_replace(Claim::Open(error.to_string(), hopeless(&error)));
+        say.send_replace(Claim::Open(error.reason(), hopeless(&error)));
         tokio::select! {
             () = sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)) => {}
             () = say.closed() => return,

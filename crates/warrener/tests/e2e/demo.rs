@@ -1,6 +1,7 @@
 //! The demo: the books that it prints are closed, and nothing of it is left.
 
-use crate::harness::{Place, Process, until_within};
+use crate::harness::{Place, Process, until, until_within};
+use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -85,4 +86,38 @@ fn the_demo_closes_its_books_and_leaves_nothing() {
     assert_eq!(left, 0, "a folder is left");
     let files = std::fs::read_dir(place.path("files")).unwrap().count();
     assert_eq!(files, 3, "the user's folder is as it was");
+}
+
+#[track_caller]
+fn nothing_is_left(place: &Place) {
+    until("the end of everything", || {
+        place.running().is_empty().then_some(())
+    });
+    let left = std::fs::read_dir(place.path("tmp")).unwrap().count();
+    assert_eq!(left, 0, "a folder is left");
+}
+
+#[test]
+fn a_demo_that_is_interrupted_in_the_middle_leaves_nothing() {
+    let place = Place::new();
+    place.write("a.md", "# A\n");
+    let mut demo = place.start("demo", &["demo"]);
+    until("the middle", || {
+        (demo.out().contains("five agents") && place.runs("warrener demo-step")).then_some(())
+    });
+    demo.signal(Signal::INT);
+    assert_eq!(demo.ends(), Some(130), "{}", demo.err());
+    assert!(demo.err().contains("interrupted"), "{}", demo.err());
+    nothing_is_left(&place);
+}
+
+#[test]
+fn a_demo_whose_broker_does_not_answer_says_so_and_leaves_nothing() {
+    let place = Place::new();
+    let url = "amqp://guest:s3cret-word@127.0.0.1:1";
+    let ran = place.call(&["demo", "--broker", url]);
+    assert!(!ran.err.contains("s3cret-word"), "{}", ran.err);
+    let words = ["broker_unreachable", "127.0.0.1:1", "refused", "broker.url"];
+    ran.fails(7, &words);
+    nothing_is_left(&place);
 }

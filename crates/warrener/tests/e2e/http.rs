@@ -14,7 +14,7 @@ const WAIT: &str = "20s";
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     agent: ureq::Agent,
-    url: String,
+    pub(crate) url: String,
     pub(crate) token: String,
 }
 

@@ -98,12 +98,22 @@ fn the_environment_names_task_attempt_epoch_deadline_server_and_trace() {
 fn without_a_deadline_its_variable_is_empty_and_the_agents_own_settings_are_not_passed_on() {
     let place = Place::new();
     let _server = place.server();
-    let mut command = place.command(&["agent", "run", "--name", "ann", "--", "sh", "-c", KEEPS]);
+    let http = place.http();
+    let line = format!("--server {} agent run --name ann -- sh -c", http.url);
+    let words = line.split(' ').chain([KEEPS]).collect::<Vec<_>>();
+    let mut command = place.command(&words);
+    place.write("password", "amqp://user:s3cret-word@broker/");
     command.env("WARRENER_TIMERS__HELLO", "90ms");
-    command.env("WARRENER_TOKEN", place.http().token);
+    command.env("WARRENER_TOKEN", &http.token);
+    command.env("WARRENER_BROKER__URL_FILE", place.path("password"));
+    command.env("RABBITMQ_URL", "amqp://user:s3cret-word@broker/");
+    for part in ["HOST", "USER", "PASSWORD", "VHOST"] {
+        command.env(format!("RABBITMQ_{part}"), "s3cret-word");
+    }
+    command.env("RABBITMQ_PORT", "5672");
+    command.env("RABBITMQ_NODENAME", "stays");
     command.env("OF_THE_USER", "stays");
     let _agent = crate::harness::Process::start(&place, "ann", command);
-    let http = place.http();
     let retry = json!({ "network": { "base_ms": 1 } });
     let id = http.submit(&json!({ "kind": "work", "retry": retry }));
     http.ends(&id, "succeeded");
@@ -115,6 +125,12 @@ fn without_a_deadline_its_variable_is_empty_and_the_agents_own_settings_are_not_
         "the operator's token is not the program's"
     );
     assert!(!env.contains_key("WARRENER_TIMERS__HELLO"));
+    assert_eq!(env["RABBITMQ_NODENAME"], "stays", "nothing that is read");
+    for name in ["URL", "HOST", "PORT", "USER", "PASSWORD", "VHOST"] {
+        assert!(!env.contains_key(&format!("RABBITMQ_{name}")), "{name}");
+    }
+    assert!(!env.contains_key("WARRENER_BROKER__URL_FILE"));
+    assert!(!place.read("env-2").contains("s3cret-word"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::harness::{Place, Process, until};
 use crate::http::Http;
 use crate::stage;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
 use warrener_testkit::proxy::Proxy;
@@ -56,7 +57,7 @@ fn an_agent_that_is_there_before_its_server_joins_and_works() {
     let place = Place::new();
     let mut agent = place.agent_alone("ann", "-v", NOTES);
     until("the agent at the broker", || {
-        (log(&agent, "\"connected\"") >= 2).then_some(())
+        (log(&agent, "\"connected\"") >= 3).then_some(())
     });
     let _server = place.server();
     let http = place.http();
@@ -137,6 +138,25 @@ fn members_of_a_team_have_the_password_on_no_command_line() {
 }
 
 #[test]
+fn a_program_does_not_get_the_brokers_url_by_whatever_name_its_agent_did() {
+    let place = Place::new();
+    let _server = place.server();
+    let http = place.http();
+    let script = r#"env > "$WARRENER_AGENT_DIR/env"; echo '{}'"#;
+    let mut command = place.command(&["agent", "run", "--name", "ann", "--", "sh", "-c", script]);
+    let variables = command.get_envs();
+    let url = variables.filter_map(|(name, url)| (name == "WARRENER_BROKER__URL").then_some(url?));
+    let url = url.last().unwrap().to_owned();
+    command.env_remove("WARRENER_BROKER__URL");
+    command.env("RABBITMQ_URL", &url);
+    let _agent = Process::start(&place, "ann", command);
+    all_done(&http, &submit(&http, 1));
+    let env = place.read("env");
+    assert!(env.contains("WARRENER_TASK_ID"), "{env}");
+    assert!(!env.contains("amqp") && !env.contains("guest"), "{env}");
+}
+
+#[test]
 fn while_the_broker_is_away_at_the_start_work_is_accepted_and_done_later() {
     let (node, place) = alone();
     node.kill();
@@ -148,6 +168,13 @@ fn while_the_broker_is_away_at_the_start_work_is_accepted_and_done_later() {
     let http = place.http();
     until_broker(&http, false);
     assert_eq!(http.get("/readyz").status, 503);
+    // Each word about it says so once.
+    let said = http.get("/readyz?verbose").text + "\n" + &server.err();
+    let words = "is not available";
+    assert!(said.contains(words), "{said}");
+    for line in said.lines() {
+        assert!(line.matches(words).count() <= 1, "{line}");
+    }
     let ids = submit(&http, 5);
     let mut agent = place.agent_alone("ann", "", NOTES);
     assert_eq!(http.task(&ids[0])["state"], "ready");
@@ -283,4 +310,35 @@ fn the_demo_tells_its_story_on_rabbitmq_and_leaves_nothing_there() {
     }
     assert!(!ran.out.contains("guest"), "{}", ran.out);
     until("the end of the queues", || (queues() == "0").then_some(()));
+}
+
+#[test]
+fn a_demo_that_is_stopped_in_the_middle_leaves_nothing_in_rabbitmq() {
+    let vhost = stage::vhost();
+    let place = stage::at(&vhost.url(), Place::new);
+    place.write("README.md", "# A page\n");
+    let own = |list: &str| {
+        let ask = format!(
+            r#"length([N || Each <- {list}(<<"{}">>), {{resource, _, _, <<"demo-", N/binary>>}} <- [element(2, Each)]])."#,
+            vhost.name()
+        );
+        let count = vhost.node().eval(&ask);
+        count.parse::<u32>().unwrap_or_else(|_| panic!("{count}"))
+    };
+    let queues = || own("rabbit_amqqueue:list");
+    let exchanges = || own("rabbit_exchange:list");
+    let mut demo = place.start("demo", &["demo", "--broker", &vhost.url()]);
+    until("the middle", || {
+        demo.out().contains("kill -9").then_some(())
+    });
+    assert!(queues() > 0 && exchanges() > 0);
+    demo.signal(Signal::TERM);
+    assert_eq!(demo.ends(), Some(130), "{}", demo.err());
+    assert!(demo.err().contains("interrupted"), "{}", demo.err());
+    assert_eq!((queues(), exchanges()), (0, 0), "{}", demo.err());
+    until("the end of everything", || {
+        place.running().is_empty().then_some(())
+    });
+    let left = std::fs::read_dir(place.path("tmp")).unwrap().count();
+    assert_eq!(left, 0, "a folder is left");
 }

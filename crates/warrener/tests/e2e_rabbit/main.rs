@@ -1,9 +1,10 @@
-//! The end-to-end tests on RabbitMQ: the same files as in `e2e`, on another stage, and in `broker` what only a broker of
-//! its own can do. Left out are files that have nothing to do with the broker: TLS and links of the server, data folders,
+//! The end-to-end tests on RabbitMQ: the same files as in `e2e`, on another stage, and in `away` and `broker` what only
+//! a broker of its own can do. Left out are files that have nothing to do with the broker: TLS and links of the server, data folders,
 //! the embedded demo.
 #![allow(clippy::unwrap_used, reason = "a test that fails here says enough")]
 
 mod alarms;
+mod away;
 mod broker;
 mod check;
 mod consumer_timeout;

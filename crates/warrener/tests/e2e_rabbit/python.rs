@@ -40,12 +40,11 @@ fn run(command: &mut Command) {
     assert!(ran.status.success(), "{command:?}: {said}");
 }
 
-/// A script of ours, with the URL of the broker as its first argument.
+/// A script of ours; the URL of the broker is in its environment, where no other program reads it.
 pub(crate) fn script(place: &Place, name: &str, file: &str, url: Option<&str>) -> Process {
     let file = format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
-    let mut command = Command::new("sh");
-    command.args(["-c", r#"exec "$0" "$1" "$WARRENER_BROKER__URL" "$2""#]);
-    command.arg(python()).args([&file, name]);
+    let mut command = Command::new(python());
+    command.args([&file, name]);
     place.dress(&mut command);
     if let Some(url) = url {
         command.env("WARRENER_BROKER__URL", url);
@@ -155,4 +154,50 @@ fn an_agent_in_python_needs_no_more_rights_than_its_page_says() {
     let mut forger = script(&place, "forged", "tests/e2e_rabbit/forger.py", Some(&url));
     assert_ne!(forger.ends(), Some(0));
     assert!(forger.err().contains("hello.forged"), "{}", forger.err());
+}
+
+#[test]
+fn an_agent_in_python_waits_for_the_first_server_with_the_password_on_no_command_line() {
+    let vhost = stage::vhost();
+    let place = stage::at(&vhost.url(), Place::new);
+    let mut agent = agent(&place, "py");
+    let connections = format!(
+        "length([P || P <- rabbit_networking:connections(),
+            (catch rabbit_networking:connection_info(P, [vhost])) =:= [{{vhost, <<\"{}\">>}}]]).",
+        vhost.name()
+    );
+    until("the agent at the broker", || {
+        (vhost.node().eval(&connections) == "1").then_some(())
+    });
+    for (_, words) in place.running() {
+        assert!(!words.contains("guest"), "{words}");
+        assert!(!words.contains("amqp"), "{words}");
+    }
+    let _server = place.server();
+    let http = place.http();
+    http.until_presence("py", "up");
+    let id = http.submit(&json!({ "kind": "shout", "title": "hello" }));
+    http.ends(&id, "succeeded");
+    assert!(agent.is_running(), "{}", agent.err());
+}
+
+#[test]
+fn an_agent_in_python_gives_back_what_it_has_not_done_by_the_end_of_a_drain() {
+    let place = Place::new();
+    let _server = place.server();
+    let http = place.http();
+    let mut first = agent(&place, "first");
+    http.until_presence("first", "up");
+    let id = http.submit(&json!({ "kind": "shout", "input": { "seconds": 3_600 } }));
+    http.until_state(&id, "running");
+    place.run("agent stop first --deadline 300ms").exits(0);
+    assert_eq!(first.ends(), Some(0), "{}", first.err());
+    assert_eq!(first.err(), "");
+    http.until_state(&id, "ready");
+    assert_eq!(http.history(&id), ["submitted", "started", "released"]);
+    // For anybody else, who is cancelled.
+    let _second = agent(&place, "second");
+    http.until_state(&id, "running");
+    place.run(&format!("task cancel {id}")).exits(0);
+    http.ends(&id, "cancelled");
 }

@@ -1,5 +1,5 @@
 """Prints whatever is published on a traced vhost, one JSON object a line:  python tap.py URL"""
-import json, sys
+import json, os, sys
 import pika
 
 
@@ -9,7 +9,7 @@ def copied(channel, method, about, body):
     print(json.dumps({"type": text, "key": about.headers["routing_keys"][0], "body": body.decode()}), flush=True)
 
 
-channel = pika.BlockingConnection(pika.URLParameters(sys.argv[1])).channel()
+channel = pika.BlockingConnection(pika.URLParameters(os.environ["WARRENER_BROKER__URL"])).channel()
 queue = channel.queue_declare("", exclusive=True).method.queue
 channel.queue_bind(queue, "amq.rabbitmq.trace", "publish.#")
 channel.basic_consume(queue, copied, auto_ack=True)
