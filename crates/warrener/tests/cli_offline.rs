@@ -395,7 +395,6 @@ fn a_reader_that_goes_away_is_no_error() {
         .spawn()
         .expect("the binary starts");
     drop(child.stdout.take());
-    let output = child.wait_with_output().expect("the binary ends");
-    let ran = Ran::of(&output);
-    assert_eq!((ran.exit, ran.err.as_str()), (Some(0), ""));
+    let Ran { exit, err, .. } = Ran::of(&child.wait_with_output().expect("it ends"));
+    assert_eq!((exit, err.as_str()), (Some(0), ""));
 }

@@ -10,6 +10,9 @@ use tokio::time::Instant;
 use warrener_model::message::{Granted, Held, Offer, Outcome};
 use warrener_model::{ClaimId, TaskId};
 
+mod order;
+pub(super) use order::Order;
+
 /// One run.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -36,23 +39,6 @@ pub(super) enum Phase {
         outcome: Box<Outcome>,
         again: Instant,
     },
-}
-
-/// What the session shall do.
-#[derive(Debug, PartialEq)]
-pub(super) enum Order {
-    /// Ask for this run (again).
-    Claim { claim: ClaimId, started: bool },
-    /// Start this run.
-    Start { claim: ClaimId },
-    /// Acknowledge what was delivered for this run and forget it.
-    Drop { claim: ClaimId },
-    /// Stop this run, say nothing.
-    Stop { claim: ClaimId },
-    /// Say this outcome (again).
-    Report { claim: ClaimId },
-    /// Acknowledge what was delivered for this run.
-    Ack { claim: ClaimId },
 }
 
 #[derive(Debug, Default)]
