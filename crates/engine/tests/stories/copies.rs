@@ -1,6 +1,6 @@
 //! Copies of events: those who watch see them in order; without watchers, or without a broker, the work goes on.
 
-use crate::harness::{MODES, Mode, World, echo};
+use crate::harness::{ANY, MODES, World, echo};
 use std::time::Duration;
 use warrener_backend::broker::Subscribe;
 use warrener_backend::fault::{Fault, point};
@@ -53,7 +53,7 @@ async fn a_watcher_sees_the_life_of_a_task_in_its_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn copies_that_cannot_be_published_are_counted_and_the_next_ones_come() {
-    let world = World::new(Mode::Direct).await;
+    let world = World::new(ANY).await;
     let mut copies = watch(&world, "task.submitted").await;
     world.faults.always(point::PUBLISH, Fault::FailBefore);
     let lost = world.submit(r#"{"kind":"other"}"#).await;

@@ -1,7 +1,7 @@
 //! Messages that are refused: by class, counted, kept; no reader stops for them, and no flood of them stops the work.
 
 use crate::desk::letter;
-use crate::harness::{CLAIMED, Mode, World, echo};
+use crate::harness::{ANY, CLAIMED, World, echo};
 use crate::puppet::Puppet;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -107,13 +107,13 @@ async fn what_is_malformed_foreign_or_forged_is_refused_by_class_and_kept() {
                 store: Some(StoreId::from_bytes([9; 16])),
                 ..good.clone()
             };
-            let mut messages = vec![
-                with("\u{1}garbage"),
-                with(&other_version),
-                other_type,
-                foreign,
-            ];
-            let mut classes = vec!["malformed", "version", "malformed", "foreign"];
+            let mut messages = vec![with("\u{1}garbage"), with(&other_version), foreign];
+            let mut classes = vec!["malformed", "version", "foreign"];
+            // A broker that finds the way by the type has none for this one.
+            if !world.broker.capabilities().durable {
+                messages.push(other_type);
+                classes.push("malformed");
+            }
             if inbox != Inbox::Signals {
                 let body = format!(
                     r#"{{"v":1,"agent_id":"{}","instance":"00000009"}}"#,
@@ -161,7 +161,7 @@ async fn what_is_malformed_foreign_or_forged_is_refused_by_class_and_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_garbage_is_counted_and_neither_kept_whole_nor_in_the_way_of_work() {
     const FLOOD: u64 = 5_000;
-    let world = World::new(Mode::Claim).await;
+    let world = World::new(ANY).await;
     let _agent = world.agent("a", 1, echo);
     let garbage = |n: u64| Message {
         body: format!("garbage {n}").into(),
@@ -188,7 +188,7 @@ async fn a_flood_of_garbage_is_counted_and_neither_kept_whole_nor_in_the_way_of_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_while_the_store_takes_nothing_is_kept_later() {
-    let world = World::new(Mode::Direct).await;
+    let world = World::new(ANY).await;
     world.faults.always(point::COMMIT, Fault::FailBefore);
     let mut garbage = letter(&SubmitCancel {
         task_id: nobodys_task(),
@@ -201,18 +201,16 @@ async fn what_is_refused_while_the_store_takes_nothing_is_kept_later() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let submit = Address::Inbox(Inbox::Submit);
-    let depth = world.broker.depth(&submit).await.unwrap();
+    let depth = world.ground.depth(&submit).await;
     assert_eq!(depth.unsettled, 1, "not acknowledged before it is kept");
     world.faults.heal();
     assert_eq!(kept(&world, 1).await[0].message.class, "malformed");
-    while world.broker.depth(&submit).await.unwrap().unsettled > 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    world.all_read(&submit).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hello_that_cannot_be_read_is_answered_and_kept() {
-    let world = World::new(Mode::Claim).await;
+    let world = World::new(ANY).await;
     let mut puppet = Puppet::join(&world, "ann", 1).await;
     let hello = |change: fn(&mut serde_json::Value)| {
         let card = Card {

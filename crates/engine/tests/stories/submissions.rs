@@ -1,39 +1,47 @@
 //! Leaders ask over the broker, and are answered on the control address they name: once, however often they ask.
 
 use crate::desk::{heard, letter};
-use crate::harness::{CLAIMED, Mode, World};
+use crate::harness::{ANY, CLAIMED, World, boot, up};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 use warrener_backend::broker::Subscribe;
 use warrener_backend::fault::{Fault, point};
-use warrener_backend::{Address, Inbox, Message, Outgoing, Subscription};
+use warrener_backend::{Address, Broker, Inbox, Message, Outgoing, Subscription};
 use warrener_model::agent::Who;
-use warrener_model::id::InstanceId;
 use warrener_model::message::{Resume, SubmitAccepted, SubmitRefused};
 use warrener_model::{AgentId, State, TaskId};
 
+async fn publish(broker: &dyn Broker, message: &Message) {
+    let out = Outgoing {
+        to: Address::Inbox(Inbox::Submit),
+        message: message.clone(),
+        expires: None,
+    };
+    broker.publish(vec![out]).await.unwrap();
+}
+
 /// A client that never says hello: it has a control address, and submits.
-struct Leader<'a> {
-    world: &'a World,
+struct Leader {
     who: Who,
+    broker: Arc<dyn Broker>,
     control: Subscription,
 }
 
-impl<'a> Leader<'a> {
-    async fn new(world: &'a World) -> Self {
-        let who = Who {
-            agent: AgentId::new("lead").unwrap(),
-            instance: InstanceId::random(5),
-        };
+impl Leader {
+    async fn new(world: &World) -> Self {
+        let who = boot("lead");
+        let broker = world.ground.agent(&who);
+        up(&*broker).await;
         let control = Subscribe {
             from: Address::Control(who.clone()),
             credit: 100,
             will: None,
         };
-        let control = world.broker.subscribe(control).await.unwrap();
+        let control = broker.subscribe(control).await.unwrap();
         Leader {
-            world,
             who,
+            broker,
             control,
         }
     }
@@ -53,12 +61,7 @@ impl<'a> Leader<'a> {
     }
 
     async fn send(&self, message: &Message) {
-        let out = Outgoing {
-            to: Address::Inbox(Inbox::Submit),
-            message: message.clone(),
-            expires: None,
-        };
-        self.world.broker.publish(vec![out]).await.unwrap();
+        publish(&*self.broker, message).await;
     }
 
     async fn accepted(&mut self, message: &Message) -> SubmitAccepted {
@@ -112,7 +115,7 @@ async fn a_leader_is_answered_on_its_control_address_and_a_resend_makes_nothing(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_cancels_and_hears_so() {
-    let world = World::new(Mode::Claim).await;
+    let world = World::new(ANY).await;
     let mut lead = Leader::new(&world).await;
     let id = world.submit(r#"{"kind":"other"}"#).await;
     let cancel = lead.message("cancel", json!({ "task_id": id, "reason": "enough" }));
@@ -128,7 +131,7 @@ async fn a_leader_cancels_and_hears_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_submission_is_acknowledged_after_its_commit_and_answered_then() {
-    let world = World::new(Mode::Claim).await;
+    let world = World::new(ANY).await;
     let mut lead = Leader::new(&world).await;
     world.faults.always(point::COMMIT, Fault::FailBefore);
     let request = lead.message("submit", json!({ "kind": "other" }));
@@ -138,25 +141,23 @@ async fn a_submission_is_acknowledged_after_its_commit_and_answered_then() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let submit = Address::Inbox(Inbox::Submit);
-    assert_eq!(world.broker.depth(&submit).await.unwrap().unsettled, 1);
+    assert_eq!(world.ground.depth(&submit).await.unsettled, 1);
     assert!(lead.control.try_next().is_none(), "answered too early");
     world.faults.heal();
     let answer: SubmitAccepted = heard(&mut lead.control).await;
     assert!(world.orchestrator.task(answer.task_id).await.is_ok());
-    while world.broker.depth(&submit).await.unwrap().unsettled > 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    world.all_read(&submit).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forged_submission_makes_nothing_and_its_victim_hears_nothing() {
-    let world = World::new(Mode::Claim).await;
+    let world = World::new(ANY).await;
     let mut lead = Leader::new(&world).await;
     let forged = Message {
         sender: AgentId::new("eve").ok(),
         ..lead.message("submit", json!({ "kind": "other" }))
     };
-    lead.send(&forged).await;
+    publish(&*world.broker, &forged).await;
     let other_version = Message {
         body: forged.body.clone(),
         ..lead.message("submit", json!({}))

@@ -31,6 +31,8 @@ mod breaker_late;
 mod cancel;
 #[path = "../../../engine/tests/stories/clock.rs"]
 mod clock;
+#[path = "../../../engine/tests/stories/copies.rs"]
+mod copies;
 #[path = "../../../engine/tests/stories/dead.rs"]
 mod dead;
 #[path = "../../../engine/tests/stories/fast.rs"]
@@ -45,6 +47,8 @@ mod leases;
 mod letters;
 #[path = "../../../engine/tests/stories/lost.rs"]
 mod lost;
+#[path = "../../../engine/tests/stories/refused.rs"]
+mod refused;
 #[path = "../../../engine/tests/stories/restart.rs"]
 mod restart;
 #[path = "../../../engine/tests/stories/retry.rs"]
@@ -53,6 +57,8 @@ mod retry;
 mod rounds;
 #[path = "../../../engine/tests/stories/senders.rs"]
 mod senders;
+#[path = "../../../engine/tests/stories/submissions.rs"]
+mod submissions;
 #[path = "../../../engine/tests/stories/submit.rs"]
 mod submit;
 #[path = "../../../engine/tests/stories/token.rs"]
