@@ -101,7 +101,9 @@ pub(crate) async fn look(
         _ => {}
     }
     writing.close().await;
-    let owner = reader.read(connection, 0).await?;
+    let late = || Error::unavailable(BROKER, format!("{queue} does not settle on a name"));
+    let read = timeout(settings.claim_deadline(), reader.read(connection, 0)).await;
+    let owner = read.unwrap_or_else(|_| Err(late()))?;
     Ok(match owner.topology {
         ..=VERSION => Owner::Store(owner.store),
         newer => Owner::Newer(newer),
