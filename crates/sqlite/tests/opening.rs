@@ -172,7 +172,7 @@ async fn a_store_of_a_newer_version_is_refused_with_both_versions() {
         panic!("a newer version");
     };
     assert!(
-        reason.contains("version 7") && reason.contains("up to 4"),
+        reason.contains("version 7") && reason.contains("up to 5"),
         "{reason}"
     );
 }
