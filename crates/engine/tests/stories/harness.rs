@@ -150,8 +150,9 @@ impl World {
         F: Fn(TaskContext, serde_json::Value) -> R + Send + Sync + 'static,
         R: Future<Output = Result<serde_json::Value, TaskError>> + Send + 'static,
     {
-        let broker = FaultyBroker::new(self.ground.agent(&boot(name)), plan.clone());
-        self.member(broker, name, slots, "work", self.options.timers, handler)
+        let who = boot(name);
+        let broker = FaultyBroker::new(self.ground.agent(&who), plan.clone());
+        self.member(broker, who, slots, "work", self.options.timers, handler)
     }
 
     /// An agent that runs this kind, by its own timers.
@@ -166,14 +167,15 @@ impl World {
         F: Fn(TaskContext, serde_json::Value) -> R + Send + Sync + 'static,
         R: Future<Output = Result<serde_json::Value, TaskError>> + Send + 'static,
     {
-        let broker = FaultyBroker::new(self.ground.agent(&boot(name)), Plan::default());
-        self.member(broker, name, 1, kind, timers, handler)
+        let who = boot(name);
+        let broker = FaultyBroker::new(self.ground.agent(&who), Plan::default());
+        self.member(broker, who, 1, kind, timers, handler)
     }
 
     fn member<F, R>(
         &self,
         broker: FaultyBroker,
-        name: &str,
+        who: Who,
         slots: u32,
         kind: &str,
         timers: Timers,
@@ -183,8 +185,7 @@ impl World {
         F: Fn(TaskContext, serde_json::Value) -> R + Send + Sync + 'static,
         R: Future<Output = Result<serde_json::Value, TaskError>> + Send + 'static,
     {
-        let who = boot(name);
-        let worker = Worker::builder(Arc::new(broker), name)
+        let worker = Worker::builder(Arc::new(broker), who.agent.as_str())
             .concurrency(slots)
             .options(|options| {
                 options.instance = Some(who.instance);
