@@ -15,7 +15,7 @@ const HANDOFF: &str = "4s";
 /// How long a run of six times the timeout may take on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Notes its attempt and how often it is a copy of itself; goes on for the seconds that its input says.
+/// Notes its attempt; goes on for the seconds that its input says.
 const LONG: &str = r#"
     echo "$WARRENER_TASK_ID $WARRENER_ATTEMPT" >> "$WARRENER_AGENT_DIR/starts"
     sleep "$(sed 's/.*"input":\([0-9]*\).*/\1/')"
@@ -107,7 +107,6 @@ fn a_task_of_six_times_the_consumer_timeout_starts_once_and_finishes_once() {
     }
     for (agent, _) in &agents {
         let said = agent.err();
-        assert_eq!(said.matches("\"joined\"").count(), 1, "{said}");
         assert!(!said.contains("connection lost"), "{said}");
     }
     http.settled();
@@ -125,11 +124,12 @@ fn an_agent_that_holds_a_delivery_for_too_long_is_cut_off_and_loses_nothing() {
     until_within("the broker's patience to end", PATIENCE, || {
         agent.err().contains("connection lost").then_some(())
     });
-    assert_eq!(http.task(&id)["state"], "running", "its lease goes on");
     ran_once(&place, &http, &id);
     // It came back, and works on.
     until("its return", || {
-        (agent.err().matches("\"joined\"").count() >= 2).then_some(())
+        let said = agent.err();
+        let (_, since) = said.split_once("connection lost")?;
+        since.contains("\"joined\"").then_some(())
     });
     let next = submit(&http, "default", 0);
     ran_once(&place, &http, &next);

@@ -159,7 +159,7 @@ fn double(url: &str, count: usize) -> String {
 
 #[test]
 fn what_takes_longer_than_the_handoff_is_claimed_as_started_and_kept_by_its_lease() {
-    let place = Place::of("2s", BULK);
+    let place = Place::with(BULK);
     let _server = place.server();
     let http = place.http();
     let agent = |name: &str| {
