@@ -77,6 +77,9 @@ pub(crate) struct Args {
     /// What carries offers and answers
     #[arg(long, value_enum, value_name = "KIND", default_value = "embedded")]
     broker: bus::Kind,
+    /// Leave these processes alone, so that what the others and the broker cost is seen by itself
+    #[arg(long, value_enum, value_name = "ROLE")]
+    spare: Option<Role>,
     /// Use the binary that is there
     #[arg(long)]
     no_build: bool,
@@ -121,7 +124,7 @@ pub(crate) fn run(args: &Args) -> io::Result<bool> {
     verdicts.push(of_words("processes left behind", left_behind(&ground)));
     verdicts.push(of_words(
         "nothing was tested",
-        idle(&evidence, &diary, span, bus.is_some()),
+        idle(&evidence, &diary, span, args, bus.is_some()),
     ));
 
     let run = Run {
@@ -129,6 +132,7 @@ pub(crate) fn run(args: &Args) -> io::Result<bool> {
         span,
         agents: args.agents,
         broker: bus.as_ref().map_or("embedded".into(), Bus::describe),
+        spared: args.spare,
         again: ledger.again(),
     };
     println!("\n{}", report::report(&run, &evidence, &diary, &verdicts));
@@ -161,7 +165,7 @@ fn torture(
         diary,
         lives: &signs.lives,
     };
-    let mut chaos = Chaos::new(stage, rng.fork(), args.agents);
+    let mut chaos = Chaos::new(stage, rng.fork(), args.agents, args.spare);
     scope(|threads| {
         threads.spawn(|| watch::run(&http, diary, &signs, &over));
         let begun = chaos.calm(|| http.text("/readyz").is_some());
@@ -236,7 +240,13 @@ fn processes(word: &str) -> Vec<String> {
 }
 
 /// Why a run proves nothing, if it does.
-fn idle(evidence: &Evidence, diary: &Diary, span: Duration, broken_broker: bool) -> Vec<String> {
+fn idle(
+    evidence: &Evidence,
+    diary: &Diary,
+    span: Duration,
+    args: &Args,
+    broken_broker: bool,
+) -> Vec<String> {
     let faults = diary.faults();
     let some = |wanted: fn(&diary::Entry) -> bool| faults.iter().any(wanted);
     let mut why = vec![];
@@ -255,7 +265,7 @@ fn idle(evidence: &Evidence, diary: &Diary, span: Duration, broken_broker: bool)
                 .any(|f| f.role == role && f.fault == Fault::Killed)
         };
         for role in [Role::Server, Role::Agent] {
-            if !killed(role) {
+            if args.spare != Some(role) && !killed(role) {
                 why.push(format!("no {} was killed", role.as_str()));
             }
         }

@@ -157,6 +157,7 @@ fn commits(changes: &[Change]) -> BTreeSet<String> {
         Op::Agent(_) => "agent",
         Op::Forget(_) => "forget",
         Op::Lane(_) => "lane",
+        Op::Refused(_) => "refused",
     };
     let ops = changes.iter().flat_map(|change| &change.ops);
     ops.map(|op| format!("commit.{}", kind(op)))

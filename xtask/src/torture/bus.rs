@@ -124,6 +124,8 @@ impl Bus {
     fn act(&self, rng: &mut Rng) -> &'static str {
         let mut span = |low, high| Duration::from_millis(rng.u64(low..high));
         let (short, long) = (span(0, 1_500), span(500, 3_000));
+        // Shorter and longer than it takes both ends to miss their heartbeats.
+        let silent = span(500, 6_000);
         match choose(rng) {
             Act::Kill => self.kill(rng, short),
             Act::Freeze => {
@@ -139,7 +141,7 @@ impl Bus {
             }
             Act::Hang => {
                 self.proxy.set(Fault::Hang);
-                sleep(long);
+                sleep(silent);
                 self.proxy.set(Fault::None);
                 // What hung does not know how much of it the other end has missed.
                 self.proxy.cut();

@@ -62,10 +62,16 @@ pub(crate) struct Chaos<'a> {
     agents: Vec<Member>,
     server_deck: Deck,
     agent_deck: Deck,
+    spared: Option<Role>,
 }
 
 impl<'a> Chaos<'a> {
-    pub(crate) fn new(stage: Stage<'a>, rng: Rng, agents: usize) -> Chaos<'a> {
+    pub(crate) fn new(
+        stage: Stage<'a>,
+        rng: Rng,
+        agents: usize,
+        spared: Option<Role>,
+    ) -> Chaos<'a> {
         let agent = |n: usize| Member::new(Role::Agent, format!("a{n}"));
         Chaos {
             stage,
@@ -74,6 +80,7 @@ impl<'a> Chaos<'a> {
             agents: (1..=agents).map(agent).collect(),
             server_deck: Deck::of(Role::Server),
             agent_deck: Deck::of(Role::Agent),
+            spared,
         }
     }
 
@@ -173,7 +180,8 @@ impl<'a> Chaos<'a> {
         let members = [&mut self.server].into_iter().chain(&mut self.agents);
         for (member, spans) in members.zip(spans) {
             member.tick(&self.stage, spans)?;
-            if member.came_down() && self.rng.u32(0..100) < armed {
+            let spared = self.spared == Some(member.role);
+            if member.came_down() && !spared && self.rng.u32(0..100) < armed {
                 let deck = match member.role {
                     Role::Server => &mut self.server_deck,
                     Role::Agent => &mut self.agent_deck,
@@ -189,6 +197,9 @@ impl<'a> Chaos<'a> {
         let role = match act {
             Act::Kill(role) | Act::Arm(role) | Act::Stop(role) | Act::Ask(role) => role,
         };
+        if self.spared == Some(role) {
+            return Ok(());
+        }
         let span = match (act, role) {
             (Act::Stop(_), Role::Agent) => self.between(200, 3_500),
             (Act::Stop(_), Role::Server) => self.between(100, 3_000),

@@ -148,7 +148,8 @@ fn configuration() -> String {
         "[timers]\nclaim_repeat = \"100ms\"\nclaim_ttl = \"1s\"\ngrant_fresh = \"400ms\"\n\
          grace = \"300ms\"\noutcome_again = \"300ms\"\noffer_overdue = \"500ms\"\n\
          handoff = \"1s\"\nheartbeat = \"100ms\"\nlease = \"{LEASE_MS}ms\"\nconfirm = \"1s\"\n\
-         caught_up = \"200ms\"\nsweep = \"50ms\"\nhello = \"100ms\"\n"
+         caught_up = \"200ms\"\nsweep = \"50ms\"\nhello = \"100ms\"\n\n\
+         [broker]\nheartbeat = \"1s\"\n"
     );
     for (class, retries) in RETRIES {
         text += &format!("\n[retry.{class}]\nretries = {retries}\n");

@@ -5,9 +5,11 @@
 use fastrand::Rng;
 
 /// Which process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(crate) enum Role {
+    /// The server
     Server,
+    /// Every agent
     Agent,
 }
 

@@ -32,6 +32,7 @@ pub(crate) struct Run {
     pub(crate) span: Duration,
     pub(crate) agents: usize,
     pub(crate) broker: String,
+    pub(crate) spared: Option<Role>,
     pub(crate) again: u64,
 }
 
@@ -83,6 +84,9 @@ fn conditions(run: &Run, evidence: &Evidence) -> String {
     table.row("time under faults", format!("{} s", run.span.as_secs()));
     table.row("machine", format!("{} cores, {}", cores(), processor()));
     table.row("broker", &run.broker);
+    if let Some(role) = run.spared {
+        table.row("left alone", role.as_str());
+    }
     table.row("agents", format!("{} x {SLOTS} programs", run.agents));
     table.row("submissions said again", run.again);
     table.row("cancels and retries answered", evidence.acts.len());
