@@ -44,7 +44,7 @@ pub enum Tie {
 }
 
 /// The rules of one decision, fixed when its session opens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
     /// How to count.
     pub method: Method,

@@ -1,4 +1,4 @@
-//! Ids: tasks, claims, messages (UUIDv7) and agent instances. Made from time and randomness given as arguments.
+//! Ids: tasks, claims, messages, sessions (UUIDv7) and agent instances. Made from time and randomness given as arguments.
 
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -75,6 +75,10 @@ id!(
 id!(
     /// A store, made once when the store is made; two stores never share a namespace.
     StoreId
+);
+id!(
+    /// A session: a question put to agents, and what was decided.
+    SessionId
 );
 
 /// One boot of an agent: the same agent id after a restart has another instance. Up to 48 characters of `[a-z0-9-]`.

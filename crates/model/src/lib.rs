@@ -2,7 +2,7 @@
 //!
 //! Reading order: what a task is ([`task`]), the one function that moves it ([`life`]), what a failure
 //! is and what follows from it ([`failure`], [`retry`], [`breaker`]), what agents and servers say to each other
-//! ([`message`]), and the small words everything is made of ([`name`], [`id`], [`time`], [`limits`]).
+//! ([`message`]), what a team decides together ([`session`], [`decision`]), and the small words everything is made of ([`name`], [`id`], [`time`], [`limits`]).
 
 pub mod task;
 pub use task::{Priority, Spec, Task, TaskError};
@@ -17,13 +17,14 @@ pub mod event;
 pub mod filter;
 pub mod json;
 pub mod retry;
+pub mod session;
 pub mod waiting;
 pub use json::Json;
 pub mod message;
 pub mod name;
 pub use name::{AgentId, Kind, Lane};
 pub mod id;
-pub use id::{ClaimId, InstanceId, TaskId};
+pub use id::{ClaimId, InstanceId, SessionId, TaskId};
 pub mod submission;
 pub use submission::{Mistake, Submission};
 pub mod time;

@@ -61,3 +61,19 @@ pub const REFUSED_BYTES: usize = 64 * 1024;
 pub const REFUSED_ROWS: u64 = 10_000;
 /// Characters kept of why a message was refused, and of the type it claims.
 pub const REFUSED_REASON_CHARS: usize = 1_024;
+/// Options of a session: what somebody can still rank.
+pub const SESSION_OPTIONS: usize = 20;
+/// Rounds of a session.
+pub const SESSION_ROUNDS: u32 = 9;
+/// Agents that one session invites.
+pub const SESSION_MEMBERS: usize = 256;
+/// Bytes of a suggestion, and of an option: one thought.
+pub const SUGGESTION_BYTES: usize = 2 * 1024;
+/// Bytes of a rationale; with it and its suggestions, what all say fits into one invitation.
+pub const RATIONALE_BYTES: usize = 4 * 1024;
+/// The longest that one round may take: a week.
+pub const SESSION_ROUND: Duration = Duration::from_secs(7 * 86_400);
+/// Sessions open at once.
+pub const SESSIONS_OPEN: usize = 1_000;
+/// Refused answers that one session counts; more are counted by the server only.
+pub const SESSION_REFUSALS: u32 = 1_000;

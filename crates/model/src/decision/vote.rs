@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The part of an answer that votes, as it came (contracts.md section 6).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Answer {
     /// The agent's own idea, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
