@@ -2,12 +2,14 @@
 
 use crate::error::Result;
 use crate::refused::RefusedRow;
+use crate::session::SessionQuery;
 use crate::store::{LaneSettings, LogChunk, Store};
 use warrener_model::agent::{Agent, Who};
 use warrener_model::filter::Filter;
 use warrener_model::id::{ClaimId, TaskId};
 use warrener_model::life::State;
 use warrener_model::name::{Kind, Lane};
+use warrener_model::session::Session;
 use warrener_model::task::{Task, TaskError};
 use warrener_model::{Class, Timestamp};
 
@@ -100,6 +102,8 @@ pub enum Query {
         /// With their bodies; else these are empty.
         bodies: bool,
     },
+    /// Of sessions.
+    Session(SessionQuery),
 }
 
 /// What a page is sorted by; the id breaks ties.
@@ -251,6 +255,8 @@ pub enum Rows {
     ReadyKinds(Vec<(Kind, u64)>),
     /// To `Refused`.
     Refused(Vec<RefusedRow>),
+    /// To `Session`, but for when one is due.
+    Sessions(Vec<Session>),
 }
 
 macro_rules! ask {

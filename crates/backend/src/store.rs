@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::query::{Query, Rows};
 use crate::refused::RefusedMessage;
+use crate::session::SessionOp;
 use async_trait::async_trait;
 use std::fmt;
 use std::time::Duration;
@@ -56,6 +57,8 @@ pub enum Op {
     Lane(LaneSettings),
     /// Keeps a message that was refused; of more than [`warrener_model::limits::REFUSED_ROWS`] the oldest go.
     Refused(Box<RefusedMessage>),
+    /// Writes a session.
+    Session(SessionOp),
 }
 
 /// See [`Op::Accept`].
@@ -167,7 +170,7 @@ pub struct Accepted {
 /// What to forget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Purge {
-    /// Tasks that ended before this, but dead ones.
+    /// Tasks that ended before this, but dead ones; and sessions.
     pub finished_before: Timestamp,
     /// Dead tasks that ended before this.
     pub dead_before: Timestamp,

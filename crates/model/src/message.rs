@@ -13,10 +13,12 @@ use serde::{Deserialize, Serialize};
 mod body;
 mod copy;
 mod named;
+mod session;
 mod submit;
 pub use body::{Body, BodyError, VERSION, decode, encode};
 pub use copy::{AgentCopy, AlertCopy, TaskCopy};
 pub use named::{Named, named};
+pub use session::{Invite, SessionAnswer};
 pub use submit::{NotRead, Problem, Submit, SubmitAccepted, SubmitCancel, SubmitRefused};
 
 macro_rules! messages {
@@ -30,7 +32,7 @@ macro_rules! messages {
         )*
 
         /// Every type there is, once.
-        pub const TYPES: &[&str] = &[Hello::TYPE, $($name::TYPE),*];
+        pub const TYPES: &[&str] = &[Hello::TYPE, Invite::TYPE, SessionAnswer::TYPE, $($name::TYPE),*];
     };
 }
 

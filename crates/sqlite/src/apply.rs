@@ -4,7 +4,7 @@
 //! not handled here: the writer gives up the whole transaction.
 
 use crate::row::{INSERT, UPDATE, int, json, life_values, task_values};
-use crate::{log, refused, tally};
+use crate::{log, refused, session, tally};
 use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 use warrener_backend::store::{Accept, Accepted, Ending, Key, LaneSettings, Move, Op};
@@ -95,6 +95,8 @@ fn operations(db: &Connection, ops: &[Op], gathered: &mut Gathered) -> Result<Ve
             Op::Forget(id) => forget(db, id)?,
             Op::Lane(op) => lane(db, op)?,
             Op::Refused(op) => refused::keep(db, op)?,
+            Op::Session(op) if session::write(db, op)? => {}
+            Op::Session(_) => return Err(Stop::Refused(Committed::Conflict)),
         }
     }
     Ok(accepted)

@@ -27,6 +27,7 @@ mod plans;
 mod read;
 mod row;
 mod schema;
+mod session;
 mod totals;
 
 use async_trait::async_trait;

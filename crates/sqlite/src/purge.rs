@@ -42,6 +42,7 @@ pub(crate) fn step(db: &Connection, purge: &Purge, limit: usize) -> rusqlite::Re
             tasks += 1;
         }
     }
+    crate::session::forget(db, purge.finished_before)?;
     counts.write(db)?;
     ledger::purged(db, tasks)?;
     db.prepare_cached("DELETE FROM tally WHERE n = 0")?

@@ -18,6 +18,7 @@ pub mod purge;
 pub mod ready;
 pub mod refused;
 pub mod sample;
+pub mod sessions;
 pub mod timers;
 
 use async_trait::async_trait;
@@ -100,6 +101,11 @@ macro_rules! store_suite {
             refused::a_refused_message_is_kept_as_it_came,
             refused::of_a_large_message_the_beginning_is_kept,
             refused::the_oldest_refused_messages_go,
+            sessions::a_session_comes_back_as_it_was_written,
+            sessions::of_two_who_move_a_session_one_wins,
+            sessions::sessions_that_are_due_are_found,
+            sessions::sessions_are_listed_in_pages,
+            sessions::old_sessions_go,
             purge::old_tasks_go_with_all_that_is_theirs,
             purge::dead_tasks_and_open_ones_stay_longer,
             purge::a_call_forgets_no_more_than_its_limit,
@@ -146,6 +152,7 @@ mod tests {
             ("purge", include_str!("store/purge.rs")),
             ("ready", include_str!("store/ready.rs")),
             ("refused", include_str!("store/refused.rs")),
+            ("sessions", include_str!("store/sessions.rs")),
             ("timers", include_str!("store/timers.rs")),
         ];
         let mut cases = 0;
