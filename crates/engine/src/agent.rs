@@ -15,8 +15,9 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::Broker;
 use warrener_model::agent::{Card, Role, Who};
+use warrener_model::decision::Answer;
 use warrener_model::json::Json;
-use warrener_model::message::{Failure, Granted, Offer};
+use warrener_model::message::{Failure, Granted, Invite, Offer};
 use warrener_model::name::Capability;
 use warrener_model::{AgentId, InstanceId, Lane};
 
@@ -94,6 +95,17 @@ impl Run {
     }
 }
 
+/// One question of a session, as an executor gets it.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The invitation.
+    pub invite: Invite,
+    /// Who is asked.
+    pub who: Who,
+    /// How long it may think.
+    pub within: Option<Duration>,
+}
+
 /// How a run ended.
 #[derive(Clone, Debug)]
 pub enum Ended {
@@ -112,6 +124,12 @@ pub enum Ended {
 pub trait Executor: fmt::Debug + Send + Sync + 'static {
     /// Runs it to its end.
     async fn execute(&self, run: Run, signals: Signals, stop: CancellationToken) -> Ended;
+
+    /// Answers an invitation, or says why it does not: then it stays silent in this round.
+    async fn answer(&self, asked: Asked, stop: CancellationToken) -> Result<Answer, String> {
+        let _ = (asked, stop);
+        Err("this agent answers no questions".into())
+    }
 }
 
 /// Why an agent's run came to its end.

@@ -9,6 +9,7 @@ use crate::options::Options;
 use crate::passed::Passed;
 use crate::refused::Refusals;
 use crate::registry::Registry;
+use crate::sessions::Sessions;
 use crate::waits::Waits;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -41,6 +42,8 @@ pub(crate) struct Core {
     pub(crate) breakers: Breakers,
     /// Permits of submissions.
     pub(crate) submissions: Semaphore,
+    /// What the parts tell each other of sessions.
+    pub(crate) sessions: Sessions,
     /// Who waits for tasks to end.
     pub(crate) waits: Waits,
     /// No new work is accepted or handed out.
@@ -107,6 +110,7 @@ impl Core {
             lag: Lag::default(),
             refusals: Refusals::default(),
             copies: Copies::default(),
+            sessions: Sessions::default(),
             paused: Mutex::default(),
         }
     }

@@ -3,7 +3,7 @@
 use warrener_backend as backend;
 use warrener_model::filter::FilterError;
 use warrener_model::life::State;
-use warrener_model::{Mistake, TaskId};
+use warrener_model::{Mistake, SessionId, TaskId};
 
 /// The result of every call on the orchestrator.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -74,6 +74,17 @@ pub enum Error {
     /// Somebody else changed it again and again.
     #[error("task {0} changed too often meanwhile")]
     Contended(TaskId),
+    /// A session changed again and again.
+    #[error("session {0} changed too often meanwhile")]
+    ContendedSession(SessionId),
+    /// The session has ended.
+    #[error("session {session} is {state}: it has ended")]
+    SessionOver {
+        /// The session.
+        session: SessionId,
+        /// Its state.
+        state: &'static str,
+    },
     /// Too much at once: later.
     #[error("too many requests at once")]
     Overloaded,
@@ -99,7 +110,8 @@ impl Error {
             Error::NotWaiting { .. } => "not_waiting",
             Error::NotAllowed { .. } => "not_allowed",
             Error::AttemptOver { .. } => "unauthenticated",
-            Error::Contended(_) => "version_conflict",
+            Error::SessionOver { .. } => "illegal_state",
+            Error::Contended(_) | Error::ContendedSession(_) => "version_conflict",
             Error::Overloaded => "overloaded",
             Error::Draining => "draining",
             Error::Backend(backend::Error::NotAllowed(_)) => "not_allowed",

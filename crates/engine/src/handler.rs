@@ -1,6 +1,6 @@
 //! What Rust users write: handlers, the one context they get, the errors they return, and the worker that runs them.
 
-use crate::agent::{Agent, AgentOptions, Ended, Executor, Run, Signals};
+use crate::agent::{Agent, AgentOptions, Asked, Ended, Executor, Run, Signals};
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use serde::Serialize;
@@ -14,8 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::Broker;
+use warrener_model::decision::Answer;
 use warrener_model::json::Json;
-use warrener_model::message::{Failure, Offer};
+use warrener_model::message::{Failure, Invite, Offer};
 use warrener_model::name::NameError;
 use warrener_model::{Class, Kind, Lane, TaskId};
 
@@ -141,6 +142,8 @@ impl TaskContext {
 }
 
 type Boxed = Pin<Box<dyn Future<Output = Result<Json, TaskError>> + Send>>;
+type Thought = Pin<Box<dyn Future<Output = Result<Answer, TaskError>> + Send>>;
+type Asks = Arc<dyn Fn(Invite) -> Thought + Send + Sync>;
 type Handler = Arc<dyn Fn(TaskContext, Json) -> Boxed + Send + Sync>;
 
 /// Runs handlers, by kind, in this process.
@@ -163,6 +166,7 @@ pub struct WorkerBuilder {
     broker: Arc<dyn Broker>,
     options: AgentOptions,
     handlers: BTreeMap<Kind, Handler>,
+    asks: Option<Asks>,
 }
 
 impl Worker {
@@ -177,6 +181,7 @@ impl Worker {
             broker,
             options,
             handlers: BTreeMap::new(),
+            asks: None,
         }
     }
 
@@ -236,13 +241,27 @@ impl WorkerBuilder {
         Ok(self)
     }
 
+    /// Answers the questions of sessions with this function; a failure is silence in that round.
+    #[must_use]
+    pub fn on_invite<F, R>(mut self, asked: F) -> Self
+    where
+        F: Fn(Invite) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Answer, TaskError>> + Send + 'static,
+    {
+        self.asks = Some(Arc::new(move |invite| Box::pin(asked(invite))));
+        self
+    }
+
     /// The worker; it serves `default` if no lane was named.
     pub fn build(mut self) -> Worker {
         if self.options.lanes.is_empty() {
             self.options.lanes.push(Lane::default());
         }
         self.options.kinds = self.handlers.keys().map(|kind| kind.to_string()).collect();
-        let executor = Arc::new(Handlers(self.handlers));
+        let executor = Arc::new(Handlers {
+            by_kind: self.handlers,
+            asks: self.asks,
+        });
         Worker {
             agent: Agent::new(self.broker, executor, self.options),
         }
@@ -257,18 +276,29 @@ impl fmt::Debug for WorkerBuilder {
     }
 }
 
-struct Handlers(BTreeMap<Kind, Handler>);
+struct Handlers {
+    by_kind: BTreeMap<Kind, Handler>,
+    asks: Option<Asks>,
+}
 
 impl fmt::Debug for Handlers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.by_kind.keys()).finish()
     }
 }
 
 #[async_trait]
 impl Executor for Handlers {
+    async fn answer(&self, asked: Asked, stop: CancellationToken) -> Result<Answer, String> {
+        let asks = self.asks.as_ref().ok_or("no handler answers questions")?;
+        tokio::select! {
+            answer = asks(asked.invite) => answer.map_err(|error| error.to_string()),
+            () = stop.cancelled() => Err("it was stopped".into()),
+        }
+    }
+
     async fn execute(&self, run: Run, signals: Signals, stop: CancellationToken) -> Ended {
-        let Some(handler) = self.0.get(&run.offer.kind) else {
+        let Some(handler) = self.by_kind.get(&run.offer.kind) else {
             return Ended::UnknownKind;
         };
         let (timeout, input) = (run.timeout(), run.offer.input.clone());

@@ -26,6 +26,7 @@ mod dead;
 mod lanes;
 mod own;
 mod query;
+mod sessions;
 mod spawn;
 mod submit;
 mod wait;
@@ -111,6 +112,7 @@ impl Orchestrator {
         let submit = submissions::run(orchestrator.clone(), core.clone(), stop.clone());
         scope.spawn("submissions", submit);
         scope.spawn("timers", timers::run(core.clone(), stop.clone()));
+        scope.spawn("sessions", crate::sessions::run(core.clone(), stop.clone()));
         scope.spawn("sweep", sweep::run(core.clone(), stop.clone()));
         scope.spawn("vigil", vigil::run(core.clone(), stop.clone()));
         scope.spawn("retention", retention::run(core.clone(), stop.clone()));

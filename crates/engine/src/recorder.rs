@@ -1,4 +1,4 @@
-//! Reads results: claims and outcomes. Many at a time, one commit for all, answers after the commit, then the acks.
+//! Reads results: claims, outcomes, and answers of sessions. Many at a time, one commit for all, answers after the commit, then the acks.
 
 use crate::away::Away;
 use crate::control::by_agent;
@@ -15,7 +15,9 @@ use warrener_backend::broker::Subscribe;
 use warrener_backend::{Address, Delivery, Inbox, Outgoing, Subscription};
 use warrener_model::agent::Who;
 use warrener_model::life::{Claim, Effect, Event, Refused};
-use warrener_model::message::{self, Body, Claim as ClaimBody, Entry, Outcome, Status};
+use warrener_model::message::{
+    self, Body, Claim as ClaimBody, Entry, Outcome, SessionAnswer, Status,
+};
 use warrener_model::name::{Kind, Lane};
 use warrener_model::task::Task;
 use warrener_model::{State, TaskId, Timestamp};
@@ -75,6 +77,18 @@ async fn read(core: &Arc<Core>, results: &mut Subscription) {
         let mut items = vec![];
         let mut deliveries = vec![];
         for delivery in batch {
+            if *delivery.message.kind == *SessionAnswer::TYPE {
+                let ours = core.is_ours(&delivery.message);
+                match if ours.is_ok() {
+                    core.answered(&delivery).await
+                } else {
+                    ours
+                } {
+                    Ok(()) => delivery.ack(),
+                    Err(why) => core.refuse(refused::ANSWERS, delivery, &why).await,
+                }
+                continue;
+            }
             match item(core, &delivery) {
                 Ok(item) => {
                     items.push(item);
@@ -130,7 +144,7 @@ fn item(core: &Core, delivery: &Delivery) -> std::result::Result<Item, Refusal> 
             refused::sent_by(message, &outcome.who.clone().into())?;
             Ok(Item::Outcome(Box::new(outcome)))
         }
-        other => Err(Refusal::no_such_type(other, "claim or outcome")),
+        other => Err(Refusal::no_such_type(other, "claim, outcome or answer")),
     }
 }
 

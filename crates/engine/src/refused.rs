@@ -36,6 +36,7 @@ const fn place(counted: &'static str, kept: &'static str) -> Place {
 }
 
 pub(crate) const RESULTS: Place = place("result", "results");
+pub(crate) const ANSWERS: Place = place("answer", "results");
 pub(crate) const PRESENCE: Place = place("presence", "presence");
 pub(crate) const SIGNALS: Place = place("signal", "signals");
 pub(crate) const SUBMIT: Place = place("submit", "submit");

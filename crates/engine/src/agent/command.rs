@@ -1,16 +1,18 @@
 //! Runs each task as a program of its own (contracts.md section 4): makes what the program gets, hands it to
 //! [`crate::command`], and turns how it ended into how the run ended.
 
-use super::{Ended, Executor, Run, Signals};
+use super::{Asked, Ended, Executor, Run, Signals};
 use crate::command::{self, Program, Signal, Start};
 use crate::control::trace_id;
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use warrener_model::Json;
-use warrener_model::message::Failure;
+use warrener_model::decision::Answer;
+use warrener_model::message::{self, Failure, Invite};
+use warrener_model::session::Phase;
+use warrener_model::{ClaimId, Json};
 
 /// Runs one program for every task.
 #[derive(Debug)]
@@ -105,8 +107,72 @@ fn object(run: &Run) -> impl Serialize {
     }
 }
 
+/// What a program says to a question: the fields of an answer, or plain text for the one that the phase asks for.
+fn read_answer(invite: &Invite, output: &Json) -> Result<Answer, String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Plain {
+        text: String,
+    }
+    if let Ok(Plain { text }) = serde_json::from_str(output.as_str()) {
+        let text = Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        let text = text.ok_or("it said nothing")?;
+        return Ok(match invite.phase {
+            Phase::Vote => Answer {
+                choice: Some(text),
+                ..Answer::default()
+            },
+            Phase::Propose => Answer {
+                suggestion: Some(text),
+                ..Answer::default()
+            },
+            Phase::Critique => Answer {
+                rationale: Some(text),
+                ..Answer::default()
+            },
+        });
+    }
+    serde_json::from_str(output.as_str())
+        .map_err(|error| format!("its answer cannot be read: {error}"))
+}
+
 #[async_trait]
 impl Executor for CommandExecutor {
+    async fn answer(&self, asked: Asked, stop: CancellationToken) -> Result<Answer, String> {
+        let Asked {
+            invite,
+            who,
+            within,
+        } = asked;
+        let mut env = self.env.clone();
+        env.push(("WARRENER_SESSION_ID".into(), invite.session_id.to_string()));
+        env.push(("WARRENER_INSTANCE".into(), who.instance.to_string()));
+        env.extend(
+            self.server
+                .clone()
+                .map(|url| ("WARRENER_SERVER".into(), url)),
+        );
+        let start = Start {
+            stdin: message::encode(&invite),
+            env,
+            marker: ClaimId::new(crate::clock::wall(), crate::core::random()).to_string(),
+            timeout: within,
+        };
+        let (said, mut heard) = mpsc::channel(64);
+        let id = invite.session_id;
+        let listen = async {
+            while let Some(signal) = heard.recv().await {
+                tracing::debug!(session_id = %id, ?signal, "the program that answers");
+            }
+        };
+        let (ended, ()) = tokio::join!(command::run(&self.program, start, said, stop), listen);
+        match ended {
+            command::Ended::Succeeded(output) => read_answer(&invite, &output),
+            command::Ended::Failed { message, .. } => Err(message),
+            command::Ended::Stopped => Err("it was stopped".into()),
+        }
+    }
+
     async fn execute(&self, run: Run, signals: Signals, stop: CancellationToken) -> Ended {
         let stdin = serde_json::to_vec(&object(&run)).expect("the object has string keys only");
         let start = Start {

@@ -16,10 +16,12 @@ use tokio_util::sync::CancellationToken;
 use warrener_backend::broker::Subscribe;
 use warrener_backend::{Address, Broker, Delivery, Inbox, Message, Outgoing, Subscription};
 use warrener_model::agent::Who;
+use warrener_model::decision::Answer;
 use warrener_model::id::{MessageId, StoreId};
 use warrener_model::message::{self, Body, Bye, Hello, Offer, Queue};
-use warrener_model::{AgentId, ClaimId, Lane, Timestamp};
+use warrener_model::{AgentId, ClaimId, Lane, SessionId, Timestamp};
 
+mod invites;
 mod lanes;
 mod orders;
 mod told;
@@ -79,6 +81,7 @@ enum Inner {
     /// The run has a slot of this agent.
     Began(ClaimId),
     Ended(ClaimId, Timestamp, Ended),
+    Answered(SessionId, u32, Result<Answer, String>),
 }
 
 struct Session {
@@ -92,6 +95,7 @@ struct Session {
     outbox: mpsc::Sender<Letter>,
     said: mpsc::Sender<Said>,
     ended: mpsc::UnboundedSender<Inner>,
+    invites: invites::Invites,
     runs: JoinSet<()>,
     stops: HashMap<ClaimId, CancellationToken>,
     /// Deliveries kept until the handoff time, and when they came.
@@ -162,6 +166,7 @@ pub(super) async fn run(
         outbox,
         said,
         ended,
+        invites: invites::Invites::default(),
         runs: JoinSet::new(),
         stops: HashMap::new(),
         deliveries: HashMap::new(),
@@ -187,6 +192,7 @@ pub(super) async fn run(
             Some(news) = inner.recv() => match news {
                 Inner::Began(claim) => session.book.began(claim),
                 Inner::Ended(claim, started, ended) => session.run_ended(claim, started, ended),
+                Inner::Answered(id, round, answer) => session.has_answered(id, round, answer),
             },
             Some((claim, receipt)) = receipts.recv() => session.sent(claim, &receipt),
             _ = tick.tick() => session.tick().await,
@@ -370,6 +376,7 @@ impl Session {
     async fn goodbye(&mut self) {
         self.heart.set(|pulse| pulse.joined = false);
         self.stops.values().for_each(CancellationToken::cancel);
+        self.invites.stop();
         if !self.readers.is_empty() {
             let bye = Bye {
                 who: self.who.clone().into(),

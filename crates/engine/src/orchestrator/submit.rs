@@ -165,7 +165,7 @@ impl Orchestrator {
         }
     }
 
-    fn open(&self) -> Result<()> {
+    pub(super) fn open(&self) -> Result<()> {
         if self.core.is_draining() {
             Err(Error::Draining)
         } else {

@@ -101,6 +101,9 @@ pub(super) async fn joins(core: &Arc<Core>, hello: Hello) -> Result<()> {
         ));
     }
     core.send(letters).await;
+    if let Err(error) = core.invite_again(Some(&who.agent), now).await {
+        tracing::debug!(%error, "it is asked later");
+    }
     // Runs of an earlier boot of this agent: their holder is gone, unless it shows itself within the grace.
     abandon(core, false, |held| {
         held.agent == who.agent && held.instance != who.instance

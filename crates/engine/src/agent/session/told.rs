@@ -9,8 +9,8 @@ use warrener_backend::{Delivery, Message};
 use warrener_model::ClaimId;
 use warrener_model::id::StoreId;
 use warrener_model::message::{
-    self, Body, Cancel, ClaimRefused, Drain, Granted, Offer, Recorded, Resume, Revoke, Unwelcome,
-    Welcome,
+    self, Body, Cancel, ClaimRefused, Drain, Granted, Invite, Offer, Recorded, Resume, Revoke,
+    Unwelcome, Welcome,
 };
 
 impl Session {
@@ -47,6 +47,7 @@ impl Session {
                     order.into_iter().for_each(|order| self.obey(order));
                 }
             }
+            Invite::TYPE => self.invited(message::decode(body)?),
             Drain::TYPE => self.told_to_drain(&message::decode(body)?),
             Resume::TYPE => {
                 message::decode::<Resume>(body)?;

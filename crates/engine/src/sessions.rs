@@ -1,0 +1,258 @@
+//! Sessions: what agents answer goes in, invitations come out, and deadlines end rounds. The store has them; nothing here is
+//! kept, so a server may end at any moment, and another goes on.
+//!
+//! An invitation is said again and again while its round lasts and the agent is silent: at its hello, and every few seconds.
+//! That makes up for everything that can get lost on the way there and back, a server between commit and send included.
+
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::refused::{self, Refusal};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use warrener_backend::session::SessionOp;
+use warrener_backend::store::{Change, Op};
+use warrener_backend::{Address, Committed, Delivery, Message, Outgoing};
+use warrener_model::agent::Presence;
+use warrener_model::message::{self, Named, SessionAnswer, named};
+use warrener_model::session::{Effect, Event, Living, Session, SessionState, Step, apply};
+use warrener_model::{AgentId, SessionId, Timestamp, limits};
+
+/// Sessions looked at in one go.
+const BATCH: usize = 100;
+/// Times that a decision is made anew because somebody else was faster.
+const TRIES: usize = 50;
+
+/// What the parts of one server tell each other of sessions.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    /// There may be an earlier deadline.
+    pub(crate) timer: Notify,
+    /// Grows whenever one ends here.
+    pub(crate) ended: watch::Sender<u64>,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        let (timer, ended) = (Notify::new(), watch::Sender::new(0));
+        Sessions { timer, ended }
+    }
+}
+
+impl Core {
+    pub(crate) fn session_id(&self, now: Timestamp) -> SessionId {
+        SessionId::new(now, crate::core::random())
+    }
+
+    /// Agents that can be asked now, by this server's view.
+    pub(crate) fn living(&self) -> Vec<Living> {
+        let views = self.registry.views().into_iter();
+        let up = views
+            .filter(|view| view.agent.presence == Presence::Up && view.agent.card.role.executes());
+        let one = |view: crate::registry::AgentView| Living {
+            agent: view.agent.card.who.agent_id,
+            capabilities: view.agent.card.capabilities,
+        };
+        up.map(one).collect()
+    }
+
+    /// Writes a session that was just opened, and asks everybody.
+    pub(crate) async fn open_session(&self, session: &Session, now: Timestamp) -> Result<()> {
+        let op = Op::Session(SessionOp::Open(Box::new(session.clone())));
+        self.store.commit(vec![Change::from(op)]).await?;
+        self.sessions.timer.notify_one();
+        self.invite(session, None, now).await;
+        Ok(())
+    }
+
+    /// Reads a session, moves it, commits, does what follows; again if somebody else was faster. `None` if there is none.
+    pub(crate) async fn move_session(&self, id: SessionId, event: Event) -> Result<Option<Step>> {
+        for _ in 0..TRIES {
+            let Some(session) = self.store.session(id).await? else {
+                return Ok(None);
+            };
+            let now = self.now().await?;
+            let step = apply(&session, event.clone(), now);
+            if step.session == session {
+                return Ok(Some(step));
+            }
+            let op = Op::Session(SessionOp::Move(Box::new(step.session.clone())));
+            let done = self.store.commit(vec![Change::from(op)]).await?;
+            if let [Committed::Done { .. }] = done[..] {
+                self.follow(&step, now).await;
+                return Ok(Some(step));
+            }
+        }
+        Err(Error::ContendedSession(id))
+    }
+
+    async fn follow(&self, step: &Step, now: Timestamp) {
+        let session = &step.session;
+        for effect in &step.effects {
+            match effect {
+                Effect::Invite => {
+                    self.sessions.timer.notify_one();
+                    self.invite(session, None, now).await;
+                }
+                Effect::Closed => {
+                    let state = session.state.as_str();
+                    tracing::info!(session_id = %session.id, state, reason = session.reason, "session ended");
+                    self.sessions.ended.send_modify(|count| *count += 1);
+                }
+            }
+        }
+    }
+
+    /// Asks all that are silent, or only one of them. At the beginning of a round watchers get a copy.
+    pub(crate) async fn invite(&self, session: &Session, only: Option<&AgentId>, now: Timestamp) {
+        let Some(invite) = session.invite(now) else {
+            return;
+        };
+        let begins = session.round().is_some_and(|round| round.opened_at == now);
+        let mut letters = vec![];
+        if begins && only.is_none() && self.broker.capabilities().topics {
+            letters.push(Outgoing {
+                to: Address::Topic(format!("brainstorm.{}", session.id)),
+                message: self.message(&invite, now),
+                expires: None,
+            });
+        }
+        let silent = session.silent().into_iter();
+        for id in silent.filter(|id| only.is_none_or(|only| only == *id)) {
+            let agent = self.registry.agent(id);
+            let there = |agent: &warrener_model::agent::Agent| {
+                matches!(agent.presence, Presence::Up | Presence::Draining)
+            };
+            if let Some(agent) = agent.filter(there) {
+                letters.push(self.letter(&agent.card.who(), &invite, now));
+            }
+        }
+        self.send(letters).await;
+    }
+
+    /// An agent said hello: it is asked what it has not answered yet.
+    pub(crate) async fn invite_again(&self, only: Option<&AgentId>, now: Timestamp) -> Result<()> {
+        let open = Some(SessionState::Open);
+        for session in self
+            .store
+            .sessions(open, None, limits::SESSIONS_OPEN)
+            .await?
+        {
+            self.invite(&session, only, now).await;
+        }
+        Ok(())
+    }
+
+    /// Takes an answer from the results inbox. However long the store is away, it is not acknowledged before.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub(crate) async fn answered(&self, delivery: &Delivery) -> std::result::Result<(), Refusal> {
+        let (agent, body) = who_answers(&delivery.message)?;
+        loop {
+            match self.take_answer(&agent, &body).await {
+                Ok(verdict) => return verdict,
+                Err(error) => tracing::warn!(%error, "an answer waits for the store"),
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn take_answer(
+        &self,
+        agent: &AgentId,
+        body: &SessionAnswer,
+    ) -> Result<std::result::Result<(), Refusal>> {
+        let no = |class, reason| Ok(Err(Refusal { class, reason }));
+        let id = body.session_id;
+        let Some(session) = self.store.session(id).await? else {
+            return no("unknown", format!("there is no session {id}"));
+        };
+        // The same answer again is no second one: its acknowledgement was lost.
+        let same = session
+            .contributions
+            .iter()
+            .any(|one| one.agent == *agent && one.round == body.round && one.answer == body.answer);
+        if same {
+            return Ok(Ok(()));
+        }
+        let event = Event::Answer {
+            agent: agent.clone(),
+            round: body.round,
+            answer: body.answer.clone(),
+        };
+        match self.move_session(id, event).await? {
+            Some(Step {
+                refused: Some(why), ..
+            }) => no(why.as_str(), format!("session {id}: {why}")),
+            Some(_) => Ok(Ok(())),
+            None => no("unknown", format!("there is no session {id}")),
+        }
+    }
+}
+
+/// Who sent an answer: by the broker, and by the body if it says so.
+fn who_answers(message: &Message) -> std::result::Result<(AgentId, SessionAnswer), Refusal> {
+    let body: SessionAnswer = message::decode(&message.body)?;
+    if let Named::Somebody(who) = named(&message.body) {
+        refused::sent_by(message, &who)?;
+    }
+    match (&message.sender, &body.agent_id) {
+        (Some(sender), named) if named.as_ref().is_none_or(|named| named == sender) => {
+            Ok((sender.clone(), body))
+        }
+        (sender, named) => {
+            let sender = sender.as_ref().map(|sender| sender.as_str());
+            let named = named.as_ref().map_or("nobody", |named| named.as_str());
+            Err(Refusal::forged(sender, named))
+        }
+    }
+}
+
+/// Ends rounds whose time is over and asks the silent again, until told to stop.
+pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
+    let timers = core.options.timers;
+    let mut again = Instant::now();
+    while !stop.is_cancelled() {
+        let mut sleep = match tick(&core).await {
+            Ok(next) => next.min(timers.poll),
+            Err(error) => {
+                tracing::warn!(%error, "sessions wait");
+                timers.poll
+            }
+        };
+        if again <= Instant::now() {
+            again = Instant::now() + timers.hello;
+            if let Ok(now) = core.now().await
+                && let Err(error) = core.invite_again(None, now).await
+            {
+                tracing::debug!(%error, "nobody was asked again");
+            }
+        }
+        sleep = sleep.min(again.saturating_duration_since(Instant::now()));
+        tokio::select! {
+            () = tokio::time::sleep(sleep) => {}
+            () = core.sessions.timer.notified() => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
+
+/// Ends what is due; says how long until the next one.
+async fn tick(core: &Core) -> Result<Duration> {
+    loop {
+        let now = core.now().await?;
+        let due = core.store.sessions_due(now, BATCH).await?;
+        for session in &due {
+            core.move_session(session.id, Event::Due).await?;
+        }
+        if due.len() < BATCH {
+            break;
+        }
+    }
+    let next = core.store.next_session_due().await?;
+    let now = core.now().await?;
+    Ok(next.map_or(Duration::MAX, |at| at.since(now)))
+}
