@@ -25,6 +25,7 @@ pub mod dead;
 pub mod health;
 pub mod lane;
 pub mod refused;
+pub mod session;
 pub mod stream;
 pub mod words;
 pub use words::Word;

@@ -56,6 +56,14 @@ words! {
     Jitter { Full, None }
     /// How a circuit breaker stands. May grow.
     BreakerState { Closed, Open, HalfOpen }
+    /// How a session is decided.
+    Method { Majority, Expertise, Quadratic, Ranked, Unanimity }
+    /// What happens when two options are equal at the end.
+    Tie { None, First }
+    /// Where a session is. May grow.
+    SessionState { Open, Decided, NoDecision, Cancelled }
+    /// What a round of a session asks for.
+    Phase { Propose, Critique, Vote }
     /// What an alert is about. May grow.
     AlertKind { DeadLetters, BrokerBlocked, AgentLost, CircuitOpen, NoCapableAgent }
     /// How much an alert matters.
@@ -115,6 +123,18 @@ mod tests {
         known::<model::agent::Presence>(&of(Presence::ALL));
         known::<model::retry::Backoff>(&of(Backoff::ALL));
         known::<model::retry::Jitter>(&of(Jitter::ALL));
+        let methods: Vec<&str> = model::decision::Method::ALL
+            .iter()
+            .map(|m| m.as_str())
+            .collect();
+        assert_eq!(of(Method::ALL), methods);
+        let sessions: Vec<&str> = model::session::SessionState::ALL
+            .iter()
+            .map(|s| s.as_str())
+            .collect();
+        assert_eq!(of(SessionState::ALL), sessions);
+        known::<model::decision::Tie>(&of(Tie::ALL));
+        known::<model::session::Phase>(&of(Phase::ALL));
         for word in of(Start::ALL) {
             assert_eq!(word.parse::<model::life::Start>().unwrap().as_str(), word);
         }

@@ -1,6 +1,6 @@
 //! JSON Schemas of what is text on the wire, or anything; those of structs are derived where the structs are.
 
-use crate::id::{ClaimId, InstanceId, TaskId};
+use crate::id::{ClaimId, InstanceId, SessionId, TaskId};
 use crate::json::Json;
 use crate::name::{AgentId, Capability, DOTTED, Kind, Lane, SHORT};
 use crate::time::Timestamp;
@@ -30,6 +30,7 @@ schemas! {
     Kind: name(DOTTED), "What sort of work a task is.";
     Capability: name(DOTTED), "What an agent says it is good at.";
     TaskId: text("uuid"), "A task; the same over all its attempts.";
+    SessionId: text("uuid"), "A question put to agents.";
     ClaimId: text("uuid"), "One start of a handler; the agent makes it, and keeps it over repeats of that claim.";
     Timestamp: text("date-time"), "RFC 3339, UTC, with milliseconds.";
     Json: ObjectBuilder::new().schema_type(SchemaType::AnyValue), "Any JSON.";

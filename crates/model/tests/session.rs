@@ -1,6 +1,5 @@
-//! Sessions: how they run, and what must hold whatever agents and clocks do.
+//! Sessions: how they run, end, and what they refuse.
 
-use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use warrener_model::decision::{Answer, Method};
@@ -305,84 +304,6 @@ fn every_mistake_of_a_request_is_named_with_its_place() {
         ]
         .into()
     );
-}
-
-fn step_of() -> impl Strategy<Value = (u8, usize, u32, usize, i64)> {
-    (0u8..20, 0usize..5, 0u32..4, 0usize..4, 0i64..700)
-}
-
-const NAMES: [&str; 5] = ["ann", "bob", "cleo", "dan", "eve"];
-
-proptest! {
-    #[test]
-    fn whatever_happens_rules_hold(
-        steps in prop::collection::vec(step_of(), 0..40),
-        rounds in 1u32..4, given in any::<bool>(), method in 0usize..5,
-    ) {
-        let options = if given { vec!["red".into(), "blue".into()] } else { vec![] };
-        let method = if rounds == 1 && !given { Method::Majority } else { Method::ALL[method] };
-        let asked = OpenSession { options, rounds, method, required: vec!["cap:api".into()], ..request() };
-        // Eve is not asked.
-        let mut session = opened(&asked, &NAMES[..4]);
-        let mut now = 0;
-        for (what, who, round, option, wait) in steps {
-            now += wait;
-            let event = match what {
-                0 => Event::Cancel { reason: "enough".into() },
-                1..4 => Event::Due,
-                _ => {
-                    let name = session.ballot.get(option).cloned();
-                    let credits = name.iter().map(|name| (name.clone(), 4)).collect();
-                    let answer = Answer {
-                        suggestion: Some(format!("plan {option} of many")), choice: name, credits, ..Answer::default()
-                    };
-                    Event::Answer { agent: agent(NAMES[who]), round, answer }
-                }
-            };
-            let step = apply(&session, event, at(now));
-            prop_assert_eq!(step.session.version, session.version + u64::from(step.session != session));
-            if session.state.is_final() {
-                prop_assert_eq!(&step.session, &session, "what has ended stays as it is");
-                prop_assert!(step.effects.is_empty());
-            }
-            prop_assert!(step.session.contributions.starts_with(&session.contributions));
-            session = step.session;
-            let mut once = BTreeSet::new();
-            for one in &session.contributions {
-                prop_assert!(once.insert((one.round, &one.agent)), "once per round");
-                prop_assert!(one.agent.as_str() != "eve");
-                let round = &session.rounds[one.round as usize - 1];
-                prop_assert!(one.at < round.deadline && one.at >= round.opened_at);
-            }
-            prop_assert_eq!(session.due_at().is_none(), session.state.is_final());
-            prop_assert_eq!(session.verdict.decision.is_some(), session.state == SessionState::Decided);
-            prop_assert_eq!(session.reason.is_some(), matches!(session.state, SessionState::NoDecision | SessionState::Cancelled));
-            let text = serde_json::to_string(&session).expect("JSON");
-            prop_assert_eq!(&serde_json::from_str::<Session>(&text).expect("itself"), &session);
-        }
-        // Time alone ends it.
-        for _ in 0..rounds {
-            now += 1_000;
-            session = apply(&session, Event::Due, at(now)).session;
-        }
-        prop_assert!(session.state.is_final());
-    }
-
-    #[test]
-    fn the_order_of_answers_decides_nothing(
-        order in Just((0..5usize).collect::<Vec<_>>()).prop_shuffle(),
-        words in prop::collection::vec("(red|blue|green) (red|blue|green)", 5),
-    ) {
-        let asked = OpenSession { options: vec![], ..request() };
-        let run = |order: &[usize]| {
-            let mut session = opened(&asked, &NAMES);
-            for n in order {
-                session = answer(&session, NAMES[*n], 1, idea(&words[*n]), 5).session;
-            }
-            (session.state, session.reason, session.verdict)
-        };
-        prop_assert_eq!(run(&order), run(&[0, 1, 2, 3, 4]));
-    }
 }
 
 #[test]

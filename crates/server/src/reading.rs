@@ -16,7 +16,7 @@ use std::time::Duration;
 use warrener_api::requests;
 use warrener_model::submission::unknown;
 use warrener_model::time::parse_span;
-use warrener_model::{AgentId, Kind, Lane, TaskId};
+use warrener_model::{AgentId, Kind, Lane, SessionId, TaskId};
 
 /// Of a body that is too large, at most so many times its limit is read away, so that the client gets to see why.
 const READ_AWAY: usize = 4;
@@ -31,6 +31,13 @@ pub(crate) trait Part: Sized {
 }
 
 impl Part for TaskId {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|e: warrener_model::id::IdError| e.to_string())
+    }
+}
+
+impl Part for SessionId {
     fn read(text: &str) -> Result<Self, String> {
         text.parse()
             .map_err(|e: warrener_model::id::IdError| e.to_string())

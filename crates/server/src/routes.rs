@@ -6,7 +6,7 @@ use crate::failure::{Answer, Failure};
 use crate::guard::guard;
 use crate::http::{
     acts, agents, batch, books, breakers, dead, health, history, lanes, link, list, live, login,
-    metrics, own, refused, tasks,
+    metrics, own, refused, sessions, tasks,
 };
 use crate::page;
 use crate::reading::Params;
@@ -55,6 +55,9 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(dead::groups))
         .routes(routes!(dead::requeue))
         .routes(routes!(dead::discard))
+        .routes(routes!(sessions::open, sessions::list))
+        .routes(routes!(sessions::get))
+        .routes(routes!(sessions::cancel))
         .routes(routes!(refused::list))
         .routes(routes!(books::get))
         .routes(routes!(login::login))
@@ -114,6 +117,7 @@ async fn document(params: Params) -> Answer<impl IntoResponse> {
         (name = "dead", description = "What Warrener gave up, and what to do about it"),
         (name = "lanes", description = "Where tasks wait"),
         (name = "breakers", description = "Kinds that rest while what they need does not work"),
+        (name = "sessions", description = "Questions that agents decide together"),
         (name = "agents", description = "Who does them"),
         (name = "server", description = "The server itself"),
     )

@@ -15,6 +15,7 @@ pub(crate) mod broker;
 pub(crate) mod dlq;
 pub(crate) mod lane;
 pub(crate) mod server;
+pub(crate) mod session;
 pub(crate) mod task;
 pub(crate) mod values;
 pub(crate) mod workflow;
@@ -164,6 +165,9 @@ pub(crate) enum Command {
     /// Look at circuit breakers, close them
     #[command(subcommand, visible_alias = "breakers")]
     Breaker(breaker::Verb),
+    /// Put a question to agents, and see what they decided
+    #[command(subcommand, visible_alias = "sessions")]
+    Session(session::Verb),
     /// Check and draw workflow files
     #[command(subcommand, visible_alias = "workflows")]
     Workflow(workflow::Verb),

@@ -18,6 +18,7 @@ mod input;
 mod lane;
 mod listing;
 mod server;
+mod session;
 mod spec;
 mod task;
 mod up;
@@ -57,6 +58,7 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
         Command::Lane(verb) => lane::run(verb, globals),
         Command::Agent(verb) => agent::run(verb, globals),
         Command::Breaker(verb) => breaker::run(verb, globals),
+        Command::Session(verb) => session::run(verb, globals),
         Command::Broker(verb) => broker::run(&verb, globals),
         Command::Config(ConfigVerb::Show { origin }) => config::show::run(origin, globals),
         Command::Spec(SpecVerb::Openapi) => spec::openapi(globals),

@@ -124,6 +124,41 @@ pub(crate) const GROUP: View = View {
     ],
 };
 
+/// Sessions.
+pub(crate) const SESSION: View = View {
+    noun: "session",
+    id: "id",
+    fields: &[
+        "id",
+        "topic",
+        "question",
+        "options",
+        "method",
+        "state",
+        "reason",
+        "decision",
+        "confidence",
+        "alternatives",
+        "dissent",
+        "participants",
+        "missing",
+        "themes",
+        "contributions",
+        "tally",
+        "rounds",
+        "opened_at",
+        "closed_at",
+    ],
+    columns: &[
+        ("ID", "id"),
+        ("STATE", "state"),
+        ("QUESTION", "question"),
+        ("DECISION", "decision"),
+        ("REASON", "reason"),
+        ("OPENED", "opened_at"),
+    ],
+};
+
 /// Messages that were refused.
 pub(crate) const REFUSED: View = View {
     noun: "refused message",

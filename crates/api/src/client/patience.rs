@@ -4,10 +4,11 @@
 
 use super::{Client, ClientError, Result};
 use crate::requests::WaitRequest;
+use crate::session::SessionObject;
 use crate::task::TaskObject;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use warrener_model::TaskId;
+use warrener_model::{SessionId, TaskId};
 
 /// How long one request asks the server to wait.
 const TURN: Duration = Duration::from_secs(30);
@@ -77,6 +78,24 @@ impl Client {
             let task = patiently(&mut known, until, || self.task(id, Some(left.min(TURN))))?;
             if task.is_final || left.is_zero() {
                 return Ok(task);
+            }
+            breathe(asked, left);
+        }
+    }
+
+    /// Waits until this session has ended, or the time is over, and gives it as it is then.
+    ///
+    /// # Errors
+    /// As every request; a server that goes away for less than a minute is none.
+    pub fn wait_session(&self, id: SessionId, until: Option<Instant>) -> Result<SessionObject> {
+        let mut known = false;
+        loop {
+            let left = left(until);
+            let asked = Instant::now();
+            let wait = Some(left.min(TURN));
+            let session = patiently(&mut known, until, || self.session(id, wait))?;
+            if session.state != "open" || left.is_zero() {
+                return Ok(session);
             }
             breathe(asked, left);
         }

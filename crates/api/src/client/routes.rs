@@ -18,14 +18,15 @@ use crate::requests::{
     AgentRequest, AnswerRequest, ApproveRequest, CancelRequest, DiscardRequest, PauseRequest,
     ReassignRequest, RejectRequest, RequeueRequest, ResetRequest, RetryRequest, WaitRequest,
 };
+use crate::session::{SessionObject, SessionRequest};
 use crate::stream::Topic;
 use crate::submit::SubmitRequest;
 use crate::task::TaskObject;
 use crate::wait::WaitAnswer;
 use std::time::Duration;
 use ureq::http::Method;
-use warrener_model::TaskId;
 use warrener_model::time::format_span;
+use warrener_model::{SessionId, TaskId};
 
 /// Which page of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -240,6 +241,32 @@ impl Client {
         let wait = request.rate.map_or(Duration::ZERO, |_| UNHURRIED);
         let call = call(Method::POST, "/api/v1/dead/discard".into()).json(request);
         self.read(self.send(Call { wait, ..call })?)
+    }
+
+    /// `POST /api/v1/sessions`.
+    pub fn open_session(&self, request: &SessionRequest) -> Result<SessionObject> {
+        self.post("/api/v1/sessions".into(), request)
+    }
+
+    /// `GET /api/v1/sessions/{id}`; with `wait`, once it has ended or that time is over.
+    pub fn session(&self, id: SessionId, wait: Option<Duration>) -> Result<SessionObject> {
+        let path = format!("/api/v1/sessions/{id}");
+        let path = with_query(&path, [("wait", wait.map(format_span))]);
+        let wait = wait.unwrap_or_default();
+        self.read(self.send(Call {
+            wait,
+            ..call(Method::GET, path)
+        })?)
+    }
+
+    /// `GET /api/v1/sessions`.
+    pub fn sessions(&self, query: &ListQuery) -> Result<Page<SessionObject>> {
+        self.get(list("/api/v1/sessions", query))
+    }
+
+    /// `POST /api/v1/sessions/{id}/cancel`.
+    pub fn cancel_session(&self, id: SessionId, request: &CancelRequest) -> Result<SessionObject> {
+        self.post(format!("/api/v1/sessions/{id}/cancel"), request)
     }
 
     /// `GET /api/v1/refused`.

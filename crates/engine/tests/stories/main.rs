@@ -33,6 +33,7 @@ mod restart;
 mod retry;
 mod rounds;
 mod senders;
+mod sessions;
 mod submissions;
 mod submit;
 mod token;

@@ -6,8 +6,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use warrener_backend::broker::Inbox;
 use warrener_model::message::{
-    Body, Bye, Cancel, Claim, ClaimRefused, Drain, Granted, Heartbeat, Hello, Offer, Outcome,
-    Recorded, Resume, Revoke, Signal, Unwelcome, Welcome,
+    Body, Bye, Cancel, Claim, ClaimRefused, Drain, Granted, Heartbeat, Hello, Invite, Offer,
+    Outcome, Recorded, Resume, Revoke, SessionAnswer, Signal, Unwelcome, Welcome,
 };
 
 /// Bodies, each after the key of its message.
@@ -80,6 +80,7 @@ pub(super) const LINES: &[Line] = &[
         "Before anything of a task is started, every 2 s until answered; with `started` for what runs already."),
     asks::<Outcome>(RESULTS, &["recorded", "revoke"],
         "When a run is over; again, with the same message_id, 10 s after each confirm until answered."),
+    line::<SessionAnswer>(RESULTS, "The answer to an invitation, once a round; again when the invitation comes again."),
     line::<Signal>(SIGNALS, "A piece of log, or progress; nothing depends on it."),
     line::<Offer>(Way::Offered, "A task that waits for an agent. Claim it; start nothing yet."),
     line::<Welcome>(Way::Told, "The answer to a hello: which queues to read, and the times to keep."),
@@ -89,6 +90,8 @@ pub(super) const LINES: &[Line] = &[
     line::<Revoke>(Way::Told, "Stop this run and say nothing of it: it is not yours any more."),
     line::<Recorded>(Way::Told, "These runs are in the books, or refused for good: forget them."),
     line::<Cancel>(Way::Told, "Stop this run within the grace and report `cancelled`."),
+    asks::<Invite>(Way::Told, &["answer"],
+        "Answer this round of a session before its deadline; said again every 5 s until the answer is in."),
     line::<Drain>(Way::Told, "Read no more work, finish, give back the rest at the deadline, say bye; with `stay`, wait for a resume instead."),
     line::<Resume>(Way::Told, "The end of a drain with `stay`: take work again."),
 ];

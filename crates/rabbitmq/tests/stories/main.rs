@@ -57,6 +57,8 @@ mod retry;
 mod rounds;
 #[path = "../../../engine/tests/stories/senders.rs"]
 mod senders;
+#[path = "../../../engine/tests/stories/sessions.rs"]
+mod sessions;
 #[path = "../../../engine/tests/stories/submissions.rs"]
 mod submissions;
 #[path = "../../../engine/tests/stories/submit.rs"]

@@ -1,0 +1,232 @@
+//! Sessions: a question put to agents that are processes of their own, what they answer, and what is decided, whoever is
+//! silent or killed meanwhile.
+
+use crate::harness::{Place, Process, port, until};
+use crate::http::text;
+use serde_json::{Value, json};
+
+/// An agent that answers with these fields, once its `go` file is there if it waits for one.
+fn collaborator(place: &Place, name: &str, answer: &Value, waits: bool) -> Process {
+    let go = match waits {
+        true => format!(r#"until [ -e "$WARRENER_AGENT_DIR/{name}.go" ]; do sleep 0.02; done;"#),
+        false => String::new(),
+    };
+    let script = format!(
+        r#"cat > "$WARRENER_AGENT_DIR/said/{name}.$WARRENER_SESSION_ID"; {go} echo '{answer}'"#
+    );
+    place.agent(name, "--role collaborator --capability api=0.8", &script)
+}
+
+fn team(place: &Place, third_waits: bool) -> Vec<Process> {
+    let answers = [
+        (
+            "ann",
+            json!({ "choice": "sqlite", "confidence": 0.9, "rationale": "one file is enough" }),
+        ),
+        (
+            "bob",
+            json!({ "choice": "postgres", "confidence": 0.4, "rationale": "we will need two servers" }),
+        ),
+        (
+            "cleo",
+            json!({ "choice": "sqlite", "confidence": 0.7, "rationale": "nothing to run" }),
+        ),
+    ];
+    let one = |(name, answer): &(&str, Value)| {
+        collaborator(place, name, answer, third_waits && *name == "cleo")
+    };
+    answers.iter().map(one).collect()
+}
+
+const OPEN: [&str; 10] = [
+    "session",
+    "open",
+    "--topic",
+    "storage",
+    "--question",
+    "Which store?",
+    "--option",
+    "sqlite",
+    "--option",
+    "postgres",
+];
+
+fn open(place: &Place, more: &[&str]) -> Value {
+    let words: Vec<&str> = OPEN
+        .iter()
+        .chain(more)
+        .chain(&["-o", "json"])
+        .copied()
+        .collect();
+    place.call(&words).json()
+}
+
+#[test]
+fn three_collaborators_who_differ_decide_by_majority_and_the_dissent_is_kept() {
+    let place = Place::new();
+    let _server = place.server();
+    let _team = team(&place, false);
+    let session = open(&place, &["--required", "cap:api", "--wait"]);
+    assert_eq!(session["state"], "decided", "{session:#}");
+    assert_eq!(session["decision"], "sqlite");
+    assert_eq!(session["participants"], json!(["ann", "bob", "cleo"]));
+    assert_eq!(session["missing"], json!([]));
+    assert_eq!(session["dissent"][0]["agent"], "bob");
+    assert_eq!(
+        session["dissent"][0]["rationale"],
+        "we will need two servers"
+    );
+    assert_eq!(session["alternatives"][0]["supporters"], json!(["bob"]));
+    assert_eq!(
+        session["tally"]["counts"][0]["scores"],
+        json!({ "sqlite": 2.0, "postgres": 1.0 })
+    );
+    assert_eq!(session["rounds"][0]["ended_by"], "answers");
+    // What the programs were given, as the contract has it.
+    let id = text(&session, "id");
+    let invite: Value = serde_json::from_str(&place.read(&format!("said/ann.{id}"))).unwrap();
+    assert_eq!(
+        (&invite["v"], &invite["phase"], &invite["round"]),
+        (&json!(1), &json!("vote"), &json!(1))
+    );
+    assert_eq!(invite["options"], json!(["sqlite", "postgres"]));
+    // It is in the list, and cannot be cancelled any more.
+    let list = place.run("session list -f state:decided -o json").json();
+    assert_eq!(list["items"][0]["id"], session["id"]);
+    place
+        .call(&["session", "cancel", &id])
+        .fails(5, &["illegal_state", "decided"]);
+}
+
+#[test]
+fn ideas_are_put_together_and_voted_on_in_a_second_round() {
+    let place = Place::new();
+    let _server = place.server();
+    let _team = [
+        ("ann", "cache the results"),
+        ("bob", "caching the results"),
+        ("cleo", "buy a server"),
+    ]
+    .map(|(name, text)| {
+        let answer = json!({ "suggestion": text, "choice": "cache the results" });
+        collaborator(&place, name, &answer, false)
+    });
+    let words = [
+        "session",
+        "open",
+        "--question",
+        "How?",
+        "--rounds",
+        "2",
+        "--wait",
+        "-o",
+        "json",
+    ];
+    let session = place.call(&words).json();
+    assert_eq!(session["decision"], "cache the results", "{session:#}");
+    assert_eq!(
+        session["options"],
+        json!(["cache the results", "buy a server"])
+    );
+    assert_eq!(session["contributions"].as_array().unwrap().len(), 6);
+    assert!(
+        session["themes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|theme| theme["count"] == 2)
+    );
+}
+
+#[test]
+fn a_silent_member_is_waited_for_until_the_deadline_and_no_longer() {
+    let place = Place::new();
+    let _server = place.server();
+    let _team = team(&place, true);
+    let session = open(&place, &["--deadline", "2s", "--wait"]);
+    // One against one: cleo would have decided it.
+    assert_eq!(
+        (&session["state"], &session["reason"]),
+        (&json!("no_decision"), &json!("tie")),
+        "{session:#}"
+    );
+    assert_eq!(session["missing"], json!(["cleo"]));
+    assert_eq!(session["rounds"][0]["ended_by"], "deadline");
+    let words: Vec<&str> = OPEN
+        .iter()
+        .chain(&["--deadline", "500ms", "--quorum", "1", "--wait"])
+        .copied()
+        .collect();
+    place.call(&words).exits(10);
+}
+
+#[test]
+fn a_session_outlives_a_kill_of_the_server_in_the_middle_of_a_round() {
+    let place = Place::new();
+    let port = port();
+    let server = place.server_on(port);
+    let _team = team(&place, true);
+    let session = open(&place, &["--deadline", "10m"]);
+    let id = text(&session, "id");
+    let path = format!("/api/v1/sessions/{id}");
+    until("two answers", || {
+        let session = place.http().get(&path).json();
+        (session["contributions"].as_array()?.len() == 2).then_some(())
+    });
+    server.kill_9();
+    place.write("cleo.go", "");
+    let _server = place.server_on(port);
+    let session = place
+        .call(&["session", "get", &id, "--wait", "-o", "json"])
+        .json();
+    assert_eq!(session["decision"], "sqlite", "{session:#}");
+    let mut who: Vec<String> = session["contributions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| text(one, "agent"))
+        .collect();
+    who.sort();
+    assert_eq!(who, ["ann", "bob", "cleo"], "each once");
+}
+
+#[test]
+fn who_is_named_is_asked_when_it_comes_and_mistakes_are_named() {
+    let place = Place::new();
+    let _server = place.server();
+    let session = open(&place, &["--required", "agent:zoe", "--deadline", "10m"]);
+    assert_eq!(
+        (&session["state"], &session["missing"]),
+        (&json!("open"), &json!(["zoe"]))
+    );
+    let _zoe = place.agent("zoe", "", "echo postgres");
+    let id = text(&session, "id");
+    let session = place
+        .call(&["session", "get", &id, "--wait", "-o", "json"])
+        .json();
+    assert_eq!(
+        session["decision"], "postgres",
+        "plain text is a choice: {session:#}"
+    );
+    place
+        .call(&[
+            "session",
+            "open",
+            "--question",
+            "?",
+            "--option",
+            "one",
+            "--required",
+            "some",
+        ])
+        .fails(2, &["/options", "/required/0", "cap:NAME"]);
+    let open = open(&place, &["--required", "agent:nobody", "--deadline", "10m"]);
+    let id = text(&open, "id");
+    let done = place
+        .call(&["session", "cancel", &id, "--reason", "lunch", "-o", "json"])
+        .json();
+    assert_eq!(
+        (&done["state"], &done["reason"]),
+        (&json!("cancelled"), &json!("lunch"))
+    );
+}
