@@ -75,18 +75,10 @@ async fn read(core: &Arc<Core>, results: &mut Subscription) {
         }
         let count = batch.len() as u64;
         let mut items = vec![];
-        let mut deliveries = vec![];
+        let (mut deliveries, mut answers) = (vec![], vec![]);
         for delivery in batch {
             if *delivery.message.kind == *SessionAnswer::TYPE {
-                let ours = core.is_ours(&delivery.message);
-                match if ours.is_ok() {
-                    core.answered(&delivery).await
-                } else {
-                    ours
-                } {
-                    Ok(()) => delivery.ack(),
-                    Err(why) => core.refuse(refused::ANSWERS, delivery, &why).await,
-                }
+                answers.push(delivery);
                 continue;
             }
             match item(core, &delivery) {
@@ -99,6 +91,13 @@ async fn read(core: &Arc<Core>, results: &mut Subscription) {
         }
         persist(core, &items).await;
         deliveries.into_iter().for_each(Delivery::ack);
+        // Behind everything that leases depend on.
+        for answer in answers {
+            match core.answered(&answer).await {
+                Ok(()) => answer.ack(),
+                Err(why) => core.refuse(refused::ANSWERS, answer, &why).await,
+            }
+        }
         core.lag.results_done.fetch_add(count, Ordering::AcqRel);
     }
 }

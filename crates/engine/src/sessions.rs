@@ -150,6 +150,7 @@ impl Core {
     /// # Errors
     /// Why it is refused.
     pub(crate) async fn answered(&self, delivery: &Delivery) -> std::result::Result<(), Refusal> {
+        self.is_ours(&delivery.message)?;
         let (agent, body) = who_answers(&delivery.message)?;
         loop {
             match self.take_answer(&agent, &body).await {
