@@ -11,6 +11,7 @@ pub mod store;
 pub use store::{Change, Committed, Store};
 pub mod query;
 pub mod refused;
+pub mod run;
 pub use query::{Query, Rows};
 pub mod memory;
 pub use memory::MemoryBroker;

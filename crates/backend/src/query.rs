@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::refused::RefusedRow;
+use crate::run::{RunQuery, RunRows};
 use crate::store::{LaneSettings, LogChunk, Store};
 use warrener_model::agent::{Agent, Who};
 use warrener_model::filter::Filter;
@@ -100,6 +101,8 @@ pub enum Query {
         /// With their bodies; else these are empty.
         bodies: bool,
     },
+    /// About runs of workflows.
+    Run(RunQuery),
 }
 
 /// What a page is sorted by; the id breaks ties.
@@ -251,6 +254,8 @@ pub enum Rows {
     ReadyKinds(Vec<(Kind, u64)>),
     /// To `Refused`.
     Refused(Vec<RefusedRow>),
+    /// To `Run`.
+    Run(RunRows),
 }
 
 macro_rules! ask {

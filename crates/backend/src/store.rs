@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::query::{Query, Rows};
 use crate::refused::RefusedMessage;
+use crate::run::RunOp;
 use async_trait::async_trait;
 use std::fmt;
 use std::time::Duration;
@@ -56,6 +57,8 @@ pub enum Op {
     Lane(LaneSettings),
     /// Keeps a message that was refused; of more than [`warrener_model::limits::REFUSED_ROWS`] the oldest go.
     Refused(Box<RefusedMessage>),
+    /// Changes a run of a workflow.
+    Run(RunOp),
 }
 
 /// See [`Op::Accept`].

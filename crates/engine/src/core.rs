@@ -9,6 +9,7 @@ use crate::options::Options;
 use crate::passed::Passed;
 use crate::refused::Refusals;
 use crate::registry::Registry;
+use crate::runs::Plans;
 use crate::waits::Waits;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +18,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use warrener_backend::store::LaneSettings;
 use warrener_backend::{Broker, Store};
 use warrener_model::Timestamp;
-use warrener_model::id::{ClaimId, MessageId, TaskId};
+use warrener_model::id::{ClaimId, MessageId, RunId, TaskId};
 use warrener_model::life::Start;
 use warrener_model::name::Lane;
 
@@ -50,6 +51,10 @@ pub(crate) struct Core {
     pub(crate) refusals: Refusals,
     /// What watchers are told.
     pub(crate) copies: Copies,
+    /// Workflows that are kept read.
+    pub(crate) plans: Plans,
+    /// A run was cancelled: its tasks have to be.
+    pub(crate) cancelled: Notify,
     paused: Mutex<Paused>,
 }
 
@@ -107,6 +112,8 @@ impl Core {
             lag: Lag::default(),
             refusals: Refusals::default(),
             copies: Copies::default(),
+            plans: Plans::default(),
+            cancelled: Notify::new(),
             paused: Mutex::default(),
         }
     }
@@ -128,6 +135,10 @@ impl Core {
         bytes[1] = (item >> 6) as u8;
         bytes[2] = item as u8 & 0x3f;
         TaskId::new(now, bytes)
+    }
+
+    pub(crate) fn run_id(&self, now: Timestamp) -> RunId {
+        RunId::new(now, random())
     }
 
     pub(crate) fn claim_id(&self, now: Timestamp) -> ClaimId {

@@ -2,7 +2,9 @@
 
 use warrener_backend as backend;
 use warrener_model::filter::FilterError;
+use warrener_model::id::RunId;
 use warrener_model::life::State;
+use warrener_model::run::RunState;
 use warrener_model::{Mistake, TaskId};
 
 /// The result of every call on the orchestrator.
@@ -42,6 +44,16 @@ pub enum Error {
         task: TaskId,
         /// Its state.
         state: State,
+        /// What was wanted.
+        action: &'static str,
+    },
+    /// The run is in a state that does not allow it.
+    #[error("run {run} is {state}: {action} is not possible")]
+    RunOver {
+        /// The run.
+        run: RunId,
+        /// Its state.
+        state: RunState,
         /// What was wanted.
         action: &'static str,
     },
@@ -95,7 +107,7 @@ impl Error {
             Error::Cursor => "cursor_invalid",
             Error::NotFound { .. } => "not_found",
             Error::KeyTaken(_) => "idempotency_conflict",
-            Error::IllegalState { .. } => "illegal_state",
+            Error::IllegalState { .. } | Error::RunOver { .. } => "illegal_state",
             Error::NotWaiting { .. } => "not_waiting",
             Error::NotAllowed { .. } => "not_allowed",
             Error::AttemptOver { .. } => "unauthenticated",

@@ -33,6 +33,7 @@ mod refused;
 mod registry;
 mod retention;
 mod roster;
+mod runs;
 mod signals;
 mod submissions;
 mod sweep;

@@ -26,6 +26,7 @@ mod dead;
 mod lanes;
 mod own;
 mod query;
+mod runs;
 mod spawn;
 mod submit;
 mod wait;
@@ -36,7 +37,9 @@ pub use act::Cancelled;
 pub use dead::{Requeue, Requeued, Which};
 pub use lanes::LaneView;
 pub use query::{Books, Page};
+pub use runs::{RunMistakes, RunView, StartedRun};
 pub use spawn::Spawner;
+pub(crate) use submit::check_submission;
 pub use submit::{BatchError, Submitted};
 
 /// Graces waiting at once: one a running task at most.
@@ -114,6 +117,7 @@ impl Orchestrator {
         scope.spawn("sweep", sweep::run(core.clone(), stop.clone()));
         scope.spawn("vigil", vigil::run(core.clone(), stop.clone()));
         scope.spawn("retention", retention::run(core.clone(), stop.clone()));
+        scope.spawn("runs", crate::runs::stop::run(core.clone(), stop.clone()));
         scope.spawn("dispatch", dispatch::run(core, stop));
         Ok(orchestrator)
     }

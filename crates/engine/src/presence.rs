@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::grace::{Then, Waiting};
 use crate::refused::{self, Refusal};
 use crate::transition::{Intent, Moved};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use warrener_backend::{Address, Delivery, Inbox, Outgoing};
 use warrener_model::Timestamp;
 use warrener_model::agent::{Presence, Who};
 use warrener_model::life::Event;
-use warrener_model::message::{self, Body, BodyError, Bye, Heartbeat, Hello};
+use warrener_model::message::{self, Body, BodyError, Bye, Heartbeat, Hello, Named, named};
 
 mod hello;
 
@@ -65,7 +66,12 @@ async fn read(core: &Arc<Core>, presence: &mut warrener_backend::Subscription) {
             batch.push(next);
         }
         let count = batch.len() as u64;
-        for delivery in batch {
+        let said_again = said_again(&batch);
+        for (delivery, again) in batch.into_iter().zip(said_again) {
+            if again {
+                delivery.ack();
+                continue;
+            }
             match take(core, &delivery).await {
                 Ok(()) => delivery.ack(),
                 Err(Trouble::Refused(why)) => {
@@ -80,6 +86,28 @@ async fn read(core: &Arc<Core>, presence: &mut warrener_backend::Subscription) {
         }
         core.lag.presence_done.fetch_add(count, Ordering::AcqRel);
     }
+}
+
+/// Which of these are of no use, since the same boot of the same agent says the same sort of thing later on. A server that
+/// comes back finds one hello for each time that an agent asked; to answer each would take longer than it takes the agents
+/// to ask again.
+fn said_again(batch: &[Delivery]) -> Vec<bool> {
+    let mut later = HashSet::new();
+    let mut again: Vec<bool> = batch
+        .iter()
+        .rev()
+        .map(|delivery| {
+            let message = &delivery.message;
+            match named(&message.body) {
+                Named::Somebody(who) => {
+                    !later.insert((message.kind.clone(), message.sender.clone(), who))
+                }
+                _ => false,
+            }
+        })
+        .collect();
+    again.reverse();
+    again
 }
 
 enum Trouble {

@@ -5,6 +5,7 @@
 
 use crate::core::Core;
 use crate::error::Result;
+use crate::runs::{Boards, Follow};
 use std::collections::{HashMap, HashSet};
 use warrener_backend::store::{Change, Committed, Ending, Move, Op};
 use warrener_model::breaker::Verdict;
@@ -163,6 +164,7 @@ impl Core {
         let now = self.now().await?;
         let mut changes = vec![];
         let mut decided = vec![];
+        let mut boards = Boards::default();
         for &i in open {
             let intent = &intents[i];
             let Some(task) = tasks.get_mut(&intent.task) else {
@@ -191,9 +193,23 @@ impl Core {
                     answers[i] = Some(Moved::Yes(Box::new(moved)));
                 }
                 Ok(step) => {
-                    let (change, moved) = change(task, step, intent, now);
-                    changes.push(change);
-                    decided.push((i, moved));
+                    let was = task.clone();
+                    let (mut change, moved) = change(task, step, intent, now);
+                    match boards
+                        .follow(self, was.life.state, &moved.task, now)
+                        .await?
+                    {
+                        Follow::Ops(ops) => {
+                            change.ops.extend(ops);
+                            changes.push(change);
+                            decided.push((i, moved));
+                        }
+                        Follow::Refused => {
+                            let refused = Refused::Illegal(was.life.state);
+                            let task = Box::new(was);
+                            answers[i] = Some(Moved::No { task, refused });
+                        }
+                    }
                 }
             }
         }
@@ -272,6 +288,11 @@ impl Core {
         }
         if task.life.state.is_final() {
             self.waits.ended(task.id);
+            if task.spec.run.is_some() {
+                // It may have begun others.
+                self.ready.notify_one();
+                self.timer.notify_one();
+            }
         }
         if task.life.due_at().is_some() {
             self.timer.notify_one();

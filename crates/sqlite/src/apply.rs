@@ -44,7 +44,7 @@ pub(crate) fn change(
     change: &Change,
     gathered: &mut Gathered,
 ) -> rusqlite::Result<Committed> {
-    // A single operation checks before it writes, so there is nothing to take back.
+    // A single operation checks before it writes, or writes in one statement, so there is nothing to take back.
     let guarded = change.ops.len() > 1;
     let mark = (gathered.newest, gathered.tally.mark(), gathered.accepted);
     if guarded {
@@ -95,6 +95,11 @@ fn operations(db: &Connection, ops: &[Op], gathered: &mut Gathered) -> Result<Ve
             Op::Forget(id) => forget(db, id)?,
             Op::Lane(op) => lane(db, op)?,
             Op::Refused(op) => refused::keep(db, op)?,
+            Op::Run(op) => {
+                if !crate::run::apply(db, op)? {
+                    return Err(Stop::Refused(Committed::Conflict));
+                }
+            }
         }
     }
     Ok(accepted)

@@ -13,6 +13,7 @@ mod log;
 mod purge;
 mod readers;
 mod refused;
+mod run;
 mod tally;
 use readers::{Reach, Readers};
 mod cells;

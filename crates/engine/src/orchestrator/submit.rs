@@ -1,6 +1,7 @@
 //! Submit: one task or a batch. Yes is said after the commit, and only then.
 
 use super::{Orchestrator, Spawner, View};
+use crate::core::Core;
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
 use warrener_backend::store::{Accept, Accepted, Committed, Key, Op};
@@ -77,7 +78,7 @@ impl Orchestrator {
         }
         let now = self.core.now().await?;
         let id = self.core.task_id(now);
-        let task = self.check(&submission, id, now).map_err(Error::Invalid)?;
+        let task = check_submission(&self.core, &submission, id, now).map_err(Error::Invalid)?;
         let accept = accept(task.clone(), key, &submission, actor, now);
         let accepts = vec![Op::Accept(Box::new(accept))];
         match self.commit_accepts(accepts, by).await? {
@@ -138,7 +139,8 @@ impl Orchestrator {
         let mut bad = vec![];
         let mut tasks = vec![];
         for (index, submission) in submissions.iter().enumerate() {
-            match self.check(submission, self.core.batch_id(now, index), now) {
+            let id = self.core.batch_id(now, index);
+            match check_submission(&self.core, submission, id, now) {
                 Ok(task) => tasks.push(task),
                 Err(mistakes) if bad.len() < 100 => bad.push((index, mistakes)),
                 Err(_) => {}
@@ -165,7 +167,7 @@ impl Orchestrator {
         }
     }
 
-    fn open(&self) -> Result<()> {
+    pub(super) fn open(&self) -> Result<()> {
         if self.core.is_draining() {
             Err(Error::Draining)
         } else {
@@ -173,33 +175,7 @@ impl Orchestrator {
         }
     }
 
-    /// The rules of the model, and the schema of the kind.
-    fn check(
-        &self,
-        submission: &Submission,
-        id: TaskId,
-        now: Timestamp,
-    ) -> std::result::Result<Task, Vec<Mistake>> {
-        let task = submission.check(id, now)?;
-        if let Some(schema) = self.core.options.schemas.get(&task.spec.kind) {
-            let mistakes: Vec<Mistake> = schema
-                .iter_errors(&task.spec.input.value())
-                .take(20)
-                .map(|error| {
-                    Mistake::at(
-                        format!("/input{}", error.instance_path()),
-                        error.to_string(),
-                    )
-                })
-                .collect();
-            if !mistakes.is_empty() {
-                return Err(mistakes);
-            }
-        }
-        Ok(task)
-    }
-
-    fn accepted(&self, task: &Task) {
+    pub(super) fn accepted(&self, task: &Task) {
         if task.life.state == State::Ready {
             self.core.ready.notify_one();
         }
@@ -207,6 +183,32 @@ impl Orchestrator {
             self.core.timer.notify_one();
         }
     }
+}
+
+/// The rules of the model, and the schema of the kind.
+pub(crate) fn check_submission(
+    core: &Core,
+    submission: &Submission,
+    id: TaskId,
+    now: Timestamp,
+) -> std::result::Result<Task, Vec<Mistake>> {
+    let task = submission.check(id, now)?;
+    if let Some(schema) = core.options.schemas.get(&task.spec.kind) {
+        let mistakes: Vec<Mistake> = schema
+            .iter_errors(&task.spec.input.value())
+            .take(20)
+            .map(|error| {
+                Mistake::at(
+                    format!("/input{}", error.instance_path()),
+                    error.to_string(),
+                )
+            })
+            .collect();
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+    }
+    Ok(task)
 }
 
 fn accept(

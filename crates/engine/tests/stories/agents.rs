@@ -39,6 +39,29 @@ async fn a_drain_that_races_a_hello_outlives_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hellos_that_piled_up_are_not_answered_one_by_one() {
+    const MANY: usize = 200;
+    for mode in CLAIMED {
+        let world = World::new(mode).await;
+        let mut puppet = Puppet::join(&world, "a", 1).await;
+        let gate = Gate::at(&world.faults, point::COMMIT);
+        puppet.hello().await;
+        gate.held().await;
+        for _ in 0..MANY {
+            puppet.hello().await;
+        }
+        // What only one that is welcome is told ends the count.
+        let unknown = warrener_model::TaskId::from_bytes([7; 16]);
+        puppet.beat(&[(unknown, 1)]).await;
+        gate.open();
+        let told = puppet.told_until("revoke").await;
+        let welcomes = told.iter().filter(|kind| *kind == "welcome").count();
+        // The one that was held, and one for each batch that was read of the others.
+        assert!((1..20).contains(&welcomes), "{mode:?}: {welcomes} welcomes");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn agents_that_are_gone_are_shown_for_a_while_and_then_forgotten() {
     for mode in CLAIMED {
         let world = World::with(mode, |options| {

@@ -32,6 +32,7 @@ mod refused;
 mod restart;
 mod retry;
 mod rounds;
+mod runs;
 mod senders;
 mod submissions;
 mod submit;

@@ -117,6 +117,18 @@ impl Puppet {
         heard(&mut self.control).await
     }
 
+    /// The types of everything that it is told up to and with this one.
+    pub(crate) async fn told_until(&mut self, last: &str) -> Vec<String> {
+        let mut told = vec![];
+        while told.last().is_none_or(|kind| kind != last) {
+            let next = tokio::time::timeout(Duration::from_secs(30), self.control.next()).await;
+            let delivery = next.expect("it is told").expect("the address is there");
+            told.push(delivery.message.kind.to_string());
+            delivery.ack();
+        }
+        told
+    }
+
     pub(crate) fn claim_of(&self, offer: &Offer, redelivered: bool) -> Claim {
         let random = std::array::from_fn(|_| fastrand::u8(..));
         Claim {
