@@ -144,14 +144,14 @@ impl Client {
         let result = match call.body {
             Some(body) => {
                 let request = request.header("content-type", call.content_type).body(body);
-                self.run(request, limit)
+                self.perform(request, limit)
             }
-            None => self.run(request.body(()), limit),
+            None => self.perform(request.body(()), limit),
         };
         result.map_err(|error| ClientError::of(error, &self.base, limit.unwrap_or(CONNECT_TIME)))
     }
 
-    fn run(
+    fn perform(
         &self,
         request: std::result::Result<Request<impl ureq::AsSendBody>, ureq::http::Error>,
         limit: Option<Duration>,

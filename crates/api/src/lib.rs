@@ -16,6 +16,7 @@ pub use submit::SubmitRequest;
 pub mod batch;
 pub mod page;
 pub mod requests;
+pub mod run;
 pub mod wait;
 pub use page::Page;
 pub mod agent;

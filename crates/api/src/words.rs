@@ -29,6 +29,10 @@ macro_rules! words {
 words! {
     /// Where a task is in its life. May grow: an unknown state is not final unless `final` says so.
     State { Blocked, Scheduled, Ready, Running, Retrying, Parked, Succeeded, Failed, Dead, Cancelled, Expired }
+    /// Where a run of a workflow is. May grow: an unknown state is not final unless `final` says so.
+    RunState { Running, Parked, Succeeded, Failed, Cancelled }
+    /// Where a step of a run is. May grow.
+    StepState { Pending, Running, Succeeded, Failed, Skipped, Cancelled }
     /// What goes first.
     Priority { Low, Normal, High, Critical }
     /// What a task that has not ended waits for. May grow.

@@ -16,4 +16,5 @@ pub(crate) mod login;
 pub(crate) mod metrics;
 pub(crate) mod own;
 pub(crate) mod refused;
+pub(crate) mod runs;
 pub(crate) mod tasks;

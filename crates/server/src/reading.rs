@@ -14,6 +14,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 use warrener_api::requests;
+use warrener_model::id::RunId;
 use warrener_model::submission::unknown;
 use warrener_model::time::parse_span;
 use warrener_model::{AgentId, Kind, Lane, TaskId};
@@ -31,6 +32,13 @@ pub(crate) trait Part: Sized {
 }
 
 impl Part for TaskId {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|e: warrener_model::id::IdError| e.to_string())
+    }
+}
+
+impl Part for RunId {
     fn read(text: &str) -> Result<Self, String> {
         text.parse()
             .map_err(|e: warrener_model::id::IdError| e.to_string())

@@ -6,7 +6,7 @@ use crate::failure::{Answer, Failure};
 use crate::guard::guard;
 use crate::http::{
     acts, agents, batch, books, breakers, dead, health, history, lanes, link, list, live, login,
-    metrics, own, refused, tasks,
+    metrics, own, refused, runs, tasks,
 };
 use crate::page;
 use crate::reading::Params;
@@ -56,6 +56,10 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(dead::requeue))
         .routes(routes!(dead::discard))
         .routes(routes!(refused::list))
+        .routes(routes!(runs::start, runs::list))
+        .routes(routes!(runs::get))
+        .routes(routes!(runs::cancel))
+        .routes(routes!(runs::retry_failed))
         .routes(routes!(books::get))
         .routes(routes!(login::login))
         .routes(routes!(login::codes))
@@ -111,6 +115,7 @@ async fn document(params: Params) -> Answer<impl IntoResponse> {
     modifiers(&Bearer),
     tags(
         (name = "tasks", description = "Submit, follow and steer tasks"),
+        (name = "runs", description = "Workflows, run"),
         (name = "dead", description = "What Warrener gave up, and what to do about it"),
         (name = "lanes", description = "Where tasks wait"),
         (name = "breakers", description = "Kinds that rest while what they need does not work"),

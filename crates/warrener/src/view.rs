@@ -152,6 +152,35 @@ pub(crate) const REFUSED: View = View {
     ],
 };
 
+/// Runs of workflows.
+pub(crate) const RUN: View = View {
+    noun: "run",
+    id: "id",
+    fields: &[
+        "id",
+        "name",
+        "state",
+        "final",
+        "inputs",
+        "output",
+        "steps",
+        "error",
+        "cancelled",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "duplicate",
+    ],
+    columns: &[
+        ("ID", "id"),
+        ("NAME", "name"),
+        ("STATE", "state"),
+        ("CREATED", "created_at"),
+        ("FINISHED", "finished_at"),
+        ("ERROR", "error"),
+    ],
+};
+
 /// What an act on dead letters did.
 pub(crate) const DEAD_ACT: View = View {
     noun: "result",

@@ -65,7 +65,7 @@ async fn hellos_that_piled_up_are_not_answered_one_by_one() {
 async fn agents_that_are_gone_are_shown_for_a_while_and_then_forgotten() {
     for mode in CLAIMED {
         let world = World::with(mode, |options| {
-            options.retention.agents = Duration::from_millis(500);
+            options.retention.agents = Duration::from_secs(1);
             options.retention.every = Duration::from_millis(50);
         })
         .await;
@@ -80,8 +80,8 @@ async fn agents_that_are_gone_are_shown_for_a_while_and_then_forgotten() {
         // What an operator wants of an agent is kept until somebody takes it back.
         let wish = world.orchestrator.drain_agent(&id("wanted"), None).await;
         wish.unwrap();
-        leaves.drain().await;
         wanted.drain().await;
+        leaves.drain().await;
         let gone = loop {
             match world.orchestrator.agent(&id("leaves")) {
                 Ok(view) if view.agent.presence == Presence::Left => break true,
