@@ -60,6 +60,7 @@ mod program_end;
 mod program_in;
 mod program_out;
 mod program_token;
+mod runs;
 mod stage;
 mod stopping;
 mod tls;
