@@ -16,9 +16,9 @@ use crate::core::Core;
 use crate::error::Result;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
+use warrener_backend::Store;
 use warrener_backend::run::{Child, RunOp, Tally};
 use warrener_backend::store::Op;
-use warrener_backend::{Error as Damage, Store};
 use warrener_model::id::{RunId, TaskId};
 use warrener_model::run::{RunHead, RunState, StepRow, StepState};
 use warrener_model::task::Task;
@@ -159,14 +159,15 @@ impl Board {
             return Ok(None);
         };
         let (run, steps) = *whole;
-        let workflow = warrener_workflow::read(&run.spec.file).map_err(|mistakes| {
-            let first = mistakes.first().map(ToString::to_string);
-            let first = first.unwrap_or_default();
-            Damage::Invalid(format!(
-                "the workflow of run {} cannot be read by this version: {first}",
-                run.spec.id
-            ))
-        })?;
+        let workflow = match warrener_workflow::read(&run.spec.file) {
+            Ok(workflow) => workflow,
+            Err(mistakes) => {
+                // Of an older version that took it. Its tasks must not hold up the others.
+                let first = mistakes.first().map(ToString::to_string);
+                tracing::error!(run = %run.spec.id, mistake = first, "a run stands still: this version cannot read its workflow");
+                return Ok(None);
+            }
+        };
         let known = Arc::new(Known {
             plan: Plan::of(workflow),
             inputs: run.spec.inputs.value(),

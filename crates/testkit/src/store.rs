@@ -17,6 +17,7 @@ pub mod moves;
 pub mod purge;
 pub mod ready;
 pub mod refused;
+pub mod runs;
 pub mod sample;
 pub mod timers;
 
@@ -100,6 +101,12 @@ macro_rules! store_suite {
             refused::a_refused_message_is_kept_as_it_came,
             refused::of_a_large_message_the_beginning_is_kept,
             refused::the_oldest_refused_messages_go,
+            runs::a_run_comes_back_as_it_was_written,
+            runs::a_run_is_saved_over_the_version_before_only,
+            runs::ends_are_counted_and_the_last_one_is_known,
+            runs::the_tasks_of_a_step_come_in_their_order,
+            runs::runs_are_listed_by_state,
+            runs::what_belongs_to_a_run_that_goes_on_is_not_purged,
             purge::old_tasks_go_with_all_that_is_theirs,
             purge::dead_tasks_and_open_ones_stay_longer,
             purge::a_call_forgets_no_more_than_its_limit,
@@ -146,6 +153,7 @@ mod tests {
             ("purge", include_str!("store/purge.rs")),
             ("ready", include_str!("store/ready.rs")),
             ("refused", include_str!("store/refused.rs")),
+            ("runs", include_str!("store/runs.rs")),
             ("timers", include_str!("store/timers.rs")),
         ];
         let mut cases = 0;
