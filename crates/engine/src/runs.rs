@@ -14,6 +14,7 @@
 
 use crate::core::Core;
 use crate::error::Result;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use warrener_backend::Store;
@@ -121,13 +122,12 @@ impl Boards {
     }
 
     async fn load(&mut self, core: &Core, run: RunId) -> Result<Option<&mut Board>> {
-        if !self.0.contains_key(&run) {
-            let Some(board) = Board::load(core, run).await? else {
-                return Ok(None);
-            };
-            self.0.insert(run, board);
-        }
-        Ok(self.0.get_mut(&run))
+        Ok(match self.0.entry(run) {
+            Entry::Occupied(known) => Some(known.into_mut()),
+            Entry::Vacant(place) => Board::load(core, run)
+                .await?
+                .map(|board| place.insert(board)),
+        })
     }
 }
 

@@ -7,64 +7,23 @@ use crate::core::Core;
 use crate::error::Result;
 use crate::runs::{Boards, Follow};
 use std::collections::{HashMap, HashSet};
-use warrener_backend::store::{Change, Committed, Ending, Move, Op};
+use warrener_backend::store::{Change, Committed, Move, Op};
 use warrener_model::breaker::Verdict;
 use warrener_model::event::NewEvent;
 use warrener_model::failure::fingerprint;
-use warrener_model::json::Json;
 use warrener_model::life::{Context, Effect, Event, Life, Refused, Step, apply};
 use warrener_model::retry::{Overrides, Policies};
-use warrener_model::task::{Task, TaskError};
-use warrener_model::{AgentId, Class, TaskId, Timestamp};
+use warrener_model::task::Task;
+use warrener_model::{AgentId, TaskId, Timestamp};
+
+mod intent;
+pub(crate) use intent::Intent;
+use intent::lost;
 
 /// How often a decision is made again because somebody else moved the task meanwhile.
 const TRIES: usize = 12;
 /// Why a run of a fast offer is lost.
 const AGAIN: &str = "delivered again: the agent that had it first may be gone";
-
-/// One wish to move one task.
-#[derive(Clone, Debug)]
-pub(crate) struct Intent {
-    pub(crate) task: TaskId,
-    pub(crate) event: Event,
-    /// Who causes it: `server`, `agent:NAME`, `user:NAME`, `rule:NAME`, `task:ID`.
-    pub(crate) actor: String,
-    /// More for the row of history.
-    pub(crate) detail: serde_json::Value,
-    pub(crate) ending: Option<Ending>,
-    pub(crate) input: Option<Json>,
-}
-
-impl Intent {
-    pub(crate) fn new(task: TaskId, event: Event, actor: impl Into<String>) -> Self {
-        let actor = actor.into();
-        Intent {
-            task,
-            event,
-            actor,
-            detail: serde_json::Value::Null,
-            ending: None,
-            input: None,
-        }
-    }
-
-    pub(crate) fn detail(self, detail: serde_json::Value) -> Self {
-        Intent { detail, ..self }
-    }
-
-    /// The run is lost, for this reason.
-    pub(crate) fn lost(self, reason: &str) -> Self {
-        let words = serde_json::json!({ "class": "lost", "message": reason, "reason": reason });
-        self.ending(lost(reason)).detail(words)
-    }
-
-    pub(crate) fn ending(self, ending: Ending) -> Self {
-        Intent {
-            ending: Some(ending),
-            ..self
-        }
-    }
-}
 
 /// What became of an intent.
 #[derive(Debug)]
@@ -298,20 +257,6 @@ impl Core {
             self.timer.notify_one();
         }
         crate::control::log(moved);
-    }
-}
-
-/// What a lost run leaves.
-fn lost(reason: &str) -> Ending {
-    let error = TaskError {
-        class: Class::Lost,
-        message: reason.to_owned(),
-        detail: serde_json::Value::Null,
-        fingerprint: String::new(),
-    };
-    Ending {
-        error: Some(error),
-        ..Ending::default()
     }
 }
 

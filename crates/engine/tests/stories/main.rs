@@ -28,6 +28,7 @@ mod lanes;
 mod leases;
 mod letters;
 mod lost;
+mod outputs;
 mod refused;
 mod restart;
 mod retry;

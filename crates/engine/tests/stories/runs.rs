@@ -8,6 +8,7 @@ use std::time::Duration;
 use warrener_engine::orchestrator::{RunMistakes, RunView};
 use warrener_engine::{Error, TaskContext, TaskError};
 use warrener_model::State;
+use warrener_model::filter::Filter;
 use warrener_model::id::RunId;
 use warrener_model::run::{RunState, StepState};
 
@@ -21,14 +22,14 @@ steps:
 output: { all: "{{ steps.join.output.parts }}" }
 "#;
 
-async fn start(world: &World, file: &str, inputs: Value) -> RunId {
+pub(crate) async fn start(world: &World, file: &str, inputs: Value) -> RunId {
     let inputs = inputs.as_object().cloned().unwrap_or_default();
     let started = world.orchestrator.start_run(file.into(), inputs, None);
     started.await.unwrap().view.run.spec.id
 }
 
 /// Waits for the run to end.
-async fn end(world: &World, run: RunId) -> RunView {
+pub(crate) async fn end(world: &World, run: RunId) -> RunView {
     let within = Duration::from_secs(30);
     let view = world
         .orchestrator
@@ -48,20 +49,20 @@ fn states(view: &RunView) -> Vec<(&str, StepState)> {
     steps.map(|step| (step.id.as_str(), step.state)).collect()
 }
 
-fn output(view: &RunView) -> Value {
+pub(crate) fn output(view: &RunView) -> Value {
     let output = view.run.head.output.as_ref();
     output.map(|output| output.value()).unwrap_or_default()
 }
 
 /// What each step was started with, in order.
-type Starts = Arc<Mutex<Vec<(String, Value)>>>;
+pub(crate) type Starts = Arc<Mutex<Vec<(String, Value)>>>;
 
 fn count(starts: &Starts, step: &str) -> usize {
     let starts = starts.lock().unwrap();
     starts.iter().filter(|(id, _)| id == step).count()
 }
 
-fn witness(world: &World, name: &str) -> (crate::harness::Member, Starts) {
+pub(crate) fn witness(world: &World, name: &str) -> (crate::harness::Member, Starts) {
     let starts = Starts::default();
     let seen = starts.clone();
     let agent = world.agent(name, 4, move |ctx, input: Value| {
@@ -227,7 +228,7 @@ async fn a_step_that_may_fail_holds_nothing_up_and_is_not_tried_behind_the_back_
     let view = end(&world, run).await;
     assert_eq!(view.run.head.state, RunState::Succeeded, "{view:#?}");
     assert_eq!(output(&view), json!({ "after": [1, null, 3] }));
-    let filter = warrener_model::filter::Filter::parse(&format!("run:{run} state:failed")).unwrap();
+    let filter = Filter::parse(&format!("run:{run} state:failed")).unwrap();
     let failed = world.orchestrator.count(filter, 10).await.unwrap();
     assert_eq!(failed, 1);
     let children = world.store.run_children(run, 1).await.unwrap();
@@ -308,8 +309,12 @@ async fn a_step_that_wants_a_yes_waits_for_it() {
     let file = "name: ask\nsteps:\n  - { id: ship, kind: work, approve: true, input: 1 }\n";
     let run = start(&world, file, json!({})).await;
     let view = world.orchestrator.run(run).await.unwrap();
-    assert_eq!((view.waiting.open, view.waiting.parked), (1, 1));
-    assert_eq!(count(&starts, "ship"), 0);
+    let waiting = (
+        view.waiting.open,
+        view.waiting.parked,
+        count(&starts, "ship"),
+    );
+    assert_eq!(waiting, (1, 1, 0));
     let task = world.store.run_children(run, 0).await.unwrap()[0].task;
     world
         .orchestrator
@@ -327,49 +332,6 @@ async fn a_step_that_wants_a_yes_waits_for_it() {
         .unwrap();
     let view = end(&world, run).await;
     assert_eq!(view.run.head.state, RunState::Failed);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn outputs_are_aggregated_and_a_template_that_cannot_be_filled_in_is_told() {
-    let world = World::new(Mode::Claim).await;
-    let (_agent, _) = witness(&world, "a");
-    let file = r#"
-name: votes
-inputs: { votes: { type: array, required: true }, at: { type: integer, default: 0 } }
-steps:
-  - { id: vote, kind: work, for_each: "{{ inputs.votes }}", input: "{{ item }}" }
-  - { id: all, aggregate: { of: vote, how: collect } }
-  - { id: most, aggregate: { of: vote, how: majority } }
-  - { id: pick, kind: work, needs: [all], input: "{{ steps.all.output[inputs.at] }}" }
-output: { most: "{{ steps.most.output }}", all: "{{ steps.all.output }}", pick: "{{ steps.pick.output }}" }
-"#;
-    let run = start(&world, file, json!({ "votes": ["a", "b", "a"] })).await;
-    let view = end(&world, run).await;
-    assert_eq!(
-        output(&view),
-        json!({ "most": "a", "all": ["a", "b", "a"], "pick": "a" })
-    );
-    let run = start(&world, file, json!({ "votes": ["a", "b"] })).await;
-    let view = end(&world, run).await;
-    assert_eq!(view.run.head.state, RunState::Failed);
-    assert!(
-        view.run.head.error.clone().unwrap().contains("no majority"),
-        "{view:#?}"
-    );
-    let run = start(&world, file, json!({ "votes": ["a"], "at": 5 })).await;
-    let view = end(&world, run).await;
-    let error = view.run.head.error.unwrap();
-    assert!(
-        error.contains("\"pick\": 8:") && error.contains("input"),
-        "{error}"
-    );
-    // It cannot be made again either: its inputs are what they are.
-    world
-        .orchestrator
-        .retry_failed(run, "user:test")
-        .await
-        .unwrap();
-    assert_eq!(end(&world, run).await.run.head.state, RunState::Failed);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,6 +47,8 @@ mod leases;
 mod letters;
 #[path = "../../../engine/tests/stories/lost.rs"]
 mod lost;
+#[path = "../../../engine/tests/stories/outputs.rs"]
+mod outputs;
 #[path = "../../../engine/tests/stories/refused.rs"]
 mod refused;
 #[path = "../../../engine/tests/stories/restart.rs"]
@@ -55,6 +57,8 @@ mod restart;
 mod retry;
 #[path = "../../../engine/tests/stories/rounds.rs"]
 mod rounds;
+#[path = "../../../engine/tests/stories/runs.rs"]
+mod runs;
 #[path = "../../../engine/tests/stories/senders.rs"]
 mod senders;
 #[path = "../../../engine/tests/stories/submissions.rs"]

@@ -124,7 +124,7 @@ pub async fn ends_are_counted_and_the_last_one_is_known<H: Harness>(h: H) {
         last,
     };
     let count = |n: u32| {
-        let (store, tally) = (store.clone(), tally(i32::from(n % 2 == 0), false));
+        let (store, tally) = (store.clone(), tally(i32::from(n.is_multiple_of(2)), false));
         tokio::spawn(async move { commit(&*store, RunOp::Count(tally)).await })
     };
     let ends: Vec<_> = (1..MANY).map(count).collect();
