@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::refused::RefusedRow;
 use crate::run::{RunQuery, RunRows};
+use crate::state::{StateQuery, StateRows};
 use crate::store::{LaneSettings, LogChunk, Store};
 use warrener_model::agent::{Agent, Who};
 use warrener_model::filter::Filter;
@@ -103,6 +104,8 @@ pub enum Query {
     },
     /// About runs of workflows.
     Run(RunQuery),
+    /// About shared state.
+    State(StateQuery),
 }
 
 /// What a page is sorted by; the id breaks ties.
@@ -256,6 +259,8 @@ pub enum Rows {
     Refused(Vec<RefusedRow>),
     /// To `Run`.
     Run(RunRows),
+    /// To `State`.
+    State(StateRows),
 }
 
 macro_rules! ask {

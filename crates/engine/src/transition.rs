@@ -181,7 +181,9 @@ impl Core {
                         self.after(&moved);
                         answers[i] = Some(Moved::Yes(Box::new(moved)));
                     }
-                    Committed::Conflict | Committed::KeyTaken { .. } => conflicts.push(i),
+                    Committed::Conflict | Committed::Refused(_) | Committed::KeyTaken { .. } => {
+                        conflicts.push(i);
+                    }
                 }
             }
         }

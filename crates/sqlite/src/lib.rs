@@ -28,6 +28,7 @@ mod plans;
 mod read;
 mod row;
 mod schema;
+mod state;
 mod totals;
 
 use async_trait::async_trait;

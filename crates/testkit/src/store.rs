@@ -19,6 +19,7 @@ pub mod ready;
 pub mod refused;
 pub mod runs;
 pub mod sample;
+pub mod state;
 pub mod timers;
 
 use async_trait::async_trait;
@@ -107,6 +108,14 @@ macro_rules! store_suite {
             runs::the_tasks_of_a_step_come_in_their_order,
             runs::runs_are_listed_by_state,
             runs::what_belongs_to_a_run_that_goes_on_is_not_purged,
+            state::versions_grow_for_ever,
+            state::of_those_that_expect_one_version_one_writes,
+            state::a_request_that_comes_twice_writes_once,
+            state::what_is_over_becomes_a_tombstone,
+            state::a_space_becomes_what_it_was_by_new_versions,
+            state::old_versions_are_forgotten,
+            state::a_lock_has_one_holder_and_fences_the_others,
+            state::a_refused_write_takes_its_whole_change_back,
             purge::old_tasks_go_with_all_that_is_theirs,
             purge::dead_tasks_and_open_ones_stay_longer,
             purge::a_call_forgets_no_more_than_its_limit,
@@ -154,6 +163,7 @@ mod tests {
             ("ready", include_str!("store/ready.rs")),
             ("refused", include_str!("store/refused.rs")),
             ("runs", include_str!("store/runs.rs")),
+            ("state", include_str!("store/state.rs")),
             ("timers", include_str!("store/timers.rs")),
         ];
         let mut cases = 0;

@@ -159,6 +159,7 @@ fn commits(changes: &[Change]) -> BTreeSet<String> {
         Op::Lane(_) => "lane",
         Op::Refused(_) => "refused",
         Op::Run(_) => "run",
+        Op::State(_) => "state",
     };
     let ops = changes.iter().flat_map(|change| &change.ops);
     ops.map(|op| format!("commit.{}", kind(op)))

@@ -82,7 +82,7 @@ impl Orchestrator {
         let accept = accept(task.clone(), key, &submission, actor, now);
         let accepts = vec![Op::Accept(Box::new(accept))];
         match self.commit_accepts(accepts, by).await? {
-            Committed::Done { accepted } => match accepted.first() {
+            Committed::Done { accepted, .. } => match accepted.first() {
                 Some(Accepted {
                     task: id,
                     existing: true,
@@ -99,7 +99,7 @@ impl Orchestrator {
                 }
             },
             Committed::KeyTaken { task, .. } => Err(Error::KeyTaken(task)),
-            Committed::Conflict => Err(Error::Contended(task.id)),
+            Committed::Conflict | Committed::Refused(_) => Err(Error::Contended(task.id)),
         }
     }
 
@@ -154,7 +154,7 @@ impl Orchestrator {
             Op::Accept(Box::new(accept(task.clone(), key, submission, actor, now)))
         });
         match self.commit_accepts(ops.collect(), by).await? {
-            Committed::Done { accepted } => {
+            Committed::Done { accepted, .. } => {
                 for (task, accepted) in tasks.iter().zip(&accepted) {
                     if !accepted.existing {
                         self.accepted(task);
@@ -163,7 +163,9 @@ impl Orchestrator {
                 Ok(accepted)
             }
             Committed::KeyTaken { index, task } => Err(BatchError::KeyTaken { index, task }),
-            Committed::Conflict => Err(Error::Contended(tasks[0].id).into()),
+            Committed::Conflict | Committed::Refused(_) => {
+                Err(Error::Contended(tasks[0].id).into())
+            }
         }
     }
 
