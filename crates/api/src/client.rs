@@ -17,6 +17,7 @@ pub use failure::ClientError;
 pub mod patience;
 pub mod routes;
 pub mod sse;
+pub mod state;
 
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -56,6 +57,8 @@ struct Call<'a> {
     body: Option<Vec<u8>>,
     content_type: &'a str,
     key: Option<&'a str>,
+    /// The version that what is changed must have; 0: it must not be there.
+    if_version: Option<u64>,
     last: Option<&'a str>,
     /// How long the server was asked to wait; on top of the usual time.
     wait: Duration,
@@ -138,6 +141,11 @@ impl Client {
         if let Some(key) = call.key {
             request = request.header("idempotency-key", key);
         }
+        request = match call.if_version {
+            None => request,
+            Some(0) => request.header("if-none-match", "*"),
+            Some(version) => request.header("if-match", format!("\"{version}\"")),
+        };
         if let Some(last) = call.last {
             request = request.header("last-event-id", last);
         }
@@ -214,6 +222,7 @@ fn call<'a>(method: Method, path: String) -> Call<'a> {
         body: None,
         content_type: "application/json",
         key: None,
+        if_version: None,
         last: None,
         wait: Duration::ZERO,
     }

@@ -17,6 +17,7 @@ pub mod batch;
 pub mod page;
 pub mod requests;
 pub mod run;
+pub mod state;
 pub mod wait;
 pub use page::Page;
 pub mod agent;

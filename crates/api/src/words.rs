@@ -33,6 +33,8 @@ words! {
     RunState { Running, Parked, Succeeded, Failed, Cancelled }
     /// Where a step of a run is. May grow.
     StepState { Pending, Running, Succeeded, Failed, Skipped, Cancelled }
+    /// Why a key of shared state has a version. May grow.
+    StateCause { Set, Deleted, Expired, Restored }
     /// What goes first.
     Priority { Low, Normal, High, Critical }
     /// What a task that has not ended waits for. May grow.

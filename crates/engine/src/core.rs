@@ -35,6 +35,8 @@ pub(crate) struct Core {
     pub(crate) ready: Notify,
     /// A timer may have become the next one.
     pub(crate) timer: Notify,
+    /// A value of shared state may be the next one that is over.
+    pub(crate) over: Notify,
     /// What the queues of fast lanes have delivered.
     pub(crate) passed: Passed,
     pub(crate) alerts: Alerts,
@@ -107,6 +109,7 @@ impl Core {
             roster: tokio::sync::Mutex::default(),
             ready: Notify::new(),
             timer: Notify::new(),
+            over: Notify::new(),
             passed: Passed::default(),
             draining: AtomicBool::new(false),
             lag: Lag::default(),

@@ -5,6 +5,7 @@ use warrener_model::filter::FilterError;
 use warrener_model::id::RunId;
 use warrener_model::life::State;
 use warrener_model::run::RunState;
+use warrener_model::state::Refusal;
 use warrener_model::{Mistake, TaskId};
 
 /// The result of every call on the orchestrator.
@@ -86,6 +87,14 @@ pub enum Error {
     /// Somebody else changed it again and again.
     #[error("task {0} changed too often meanwhile")]
     Contended(TaskId),
+    /// What is stored of shared state does not allow it.
+    #[error("{}", told(subject, why))]
+    State {
+        /// The space and key.
+        subject: String,
+        /// Why not.
+        why: Refusal,
+    },
     /// Too much at once: later.
     #[error("too many requests at once")]
     Overloaded,
@@ -112,6 +121,14 @@ impl Error {
             Error::NotAllowed { .. } => "not_allowed",
             Error::AttemptOver { .. } => "unauthenticated",
             Error::Contended(_) => "version_conflict",
+            Error::State { why, .. } => match why {
+                Refusal::Version(_) => "version_conflict",
+                Refusal::Absent => "not_found",
+                Refusal::Held { .. } => "locked",
+                Refusal::Fenced(_) | Refusal::NotHeld => "lock_lost",
+                Refusal::Forgotten => "cursor_invalid",
+                Refusal::TooMany(_) => "too_large",
+            },
             Error::Overloaded => "overloaded",
             Error::Draining => "draining",
             Error::Backend(backend::Error::NotAllowed(_)) => "not_allowed",
@@ -126,6 +143,26 @@ impl Error {
         Error::NotFound {
             what: "task",
             id: id.to_string(),
+        }
+    }
+}
+
+/// A refusal in words.
+fn told(subject: &str, why: &Refusal) -> String {
+    match why {
+        Refusal::Version(0) => format!("{subject} has no value"),
+        Refusal::Version(version) => format!("{subject} is at version {version}"),
+        Refusal::Absent => format!("there is no value at {subject}"),
+        Refusal::Fenced(token) => {
+            format!("{subject} is guarded by a lock whose newest token is {token}")
+        }
+        Refusal::Held { holder, until } => format!("{subject} is locked by {holder} until {until}"),
+        Refusal::NotHeld => format!("the lock {subject} is not held under this token"),
+        Refusal::Forgotten => {
+            "this cursor is not of this store, or older than what it keeps".into()
+        }
+        Refusal::TooMany(most) => {
+            format!("more than {most} keys of {subject} would change at once")
         }
     }
 }

@@ -35,6 +35,7 @@ mod retention;
 mod roster;
 mod runs;
 mod signals;
+mod state;
 mod submissions;
 mod sweep;
 mod timers;

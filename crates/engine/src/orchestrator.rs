@@ -28,6 +28,7 @@ mod own;
 mod query;
 mod runs;
 mod spawn;
+mod state;
 mod submit;
 mod wait;
 
@@ -39,6 +40,7 @@ pub use lanes::LaneView;
 pub use query::{Books, Page};
 pub use runs::{RunMistakes, RunView, StartedRun};
 pub use spawn::Spawner;
+pub use state::{StateWrite, Written};
 pub(crate) use submit::check_submission;
 pub use submit::{BatchError, Submitted};
 
@@ -117,6 +119,7 @@ impl Orchestrator {
         scope.spawn("sweep", sweep::run(core.clone(), stop.clone()));
         scope.spawn("vigil", vigil::run(core.clone(), stop.clone()));
         scope.spawn("retention", retention::run(core.clone(), stop.clone()));
+        scope.spawn("state", crate::state::run(core.clone(), stop.clone()));
         scope.spawn("runs", crate::runs::stop::run(core.clone(), stop.clone()));
         scope.spawn("dispatch", dispatch::run(core, stop));
         Ok(orchestrator)

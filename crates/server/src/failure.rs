@@ -7,6 +7,7 @@ use warrener_api::Problem;
 use warrener_engine::Error;
 use warrener_engine::orchestrator::BatchError;
 use warrener_model::Mistake;
+use warrener_model::state::Refusal;
 
 /// Errors of one answer at most (contracts.md section 3).
 pub(crate) const ERRORS: usize = 100;
@@ -105,6 +106,10 @@ impl From<Error> for Failure {
                 .hint("end: another attempt has a token of its own; nothing that this one says counts any more")
                 .into(),
             Error::KeyTaken(task) => Problem::new(code, error.to_string()).task(task).into(),
+            Error::State {
+                why: Refusal::Version(version),
+                ..
+            } => Problem::new(code, error.to_string()).version(version).into(),
             other => Problem::new(code, other.to_string()).into(),
         }
     }

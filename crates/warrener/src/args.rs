@@ -15,6 +15,7 @@ pub(crate) mod broker;
 pub(crate) mod dlq;
 pub(crate) mod lane;
 pub(crate) mod server;
+pub(crate) mod state;
 pub(crate) mod task;
 pub(crate) mod values;
 pub(crate) mod workflow;
@@ -167,6 +168,9 @@ pub(crate) enum Command {
     /// Check and draw workflow files
     #[command(subcommand, visible_alias = "workflows")]
     Workflow(workflow::Verb),
+    /// Read, write, watch and lock shared state
+    #[command(subcommand)]
+    State(state::Verb),
     /// Look at RabbitMQ, if it is the broker
     #[command(subcommand)]
     Broker(broker::Verb),

@@ -19,6 +19,7 @@ mod lane;
 mod listing;
 mod server;
 mod spec;
+mod state;
 mod task;
 mod up;
 mod workflow;
@@ -59,6 +60,7 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
         Command::Lane(verb) => lane::run(verb, globals),
         Command::Agent(verb) => agent::run(verb, globals),
         Command::Workflow(verb) => workflow::run(verb, globals),
+        Command::State(verb) => state::run(verb, globals),
         Command::Breaker(verb) => breaker::run(verb, globals),
         Command::Broker(verb) => broker::run(&verb, globals),
         Command::Config(ConfigVerb::Show { origin }) => config::show::run(origin, globals),

@@ -13,9 +13,16 @@ const ROUTES: &str = "POST /api/v1/tasks; GET /api/v1/tasks; POST /api/v1/tasks/
     POST /api/v1/agents/{id}/drain; POST /api/v1/agents/{id}/resume; POST /api/v1/agents/{id}/stop; GET /api/v1/lanes;
     GET /api/v1/lanes/{lane}; POST /api/v1/lanes/{lane}/pause; POST /api/v1/lanes/{lane}/resume;
     GET /api/v1/dead/groups; POST /api/v1/dead/requeue; POST /api/v1/dead/discard; GET /api/v1/refused; GET /api/v1/books;
+    POST /api/v1/runs; GET /api/v1/runs; GET /api/v1/runs/{id}; POST /api/v1/runs/{id}/cancel;
+    POST /api/v1/runs/{id}/retry-failed;
+    GET /api/v1/state/{space}; POST /api/v1/state/{space}; GET /api/v1/state/{space}/{key}; PUT /api/v1/state/{space}/{key};
+    DELETE /api/v1/state/{space}/{key}; GET /api/v1/state/{space}/{key}/history; GET /api/v1/state/{space}/{key}/lock;
+    POST /api/v1/state/{space}/{key}/lock; PUT /api/v1/state/{space}/{key}/lock; DELETE /api/v1/state/{space}/{key}/lock;
     GET /api/v1/breakers; POST /api/v1/breakers/{kind}/reset;
     GET /api/v1/stream; GET /api/v1/link;
     POST /api/v1/login; POST /api/v1/login/codes; POST /api/v1/logout; GET /livez; GET /readyz; GET /metrics; GET /openapi.json";
+
+const FILE: &str = "name: one\nsteps:\n  - { id: only, kind: nobody }\n";
 
 fn operations(document: &Value) -> Vec<(String, String, Value)> {
     let mut all = vec![];
@@ -116,12 +123,23 @@ fn every_documented_route_answers_as_documented() {
         server.submit(json!({"kind": "nobody", "input": [1]})),
     );
     server.ended(&server.submit(json!({"kind": "talk"})));
+    let run = server
+        .post("/api/v1/runs", json!({ "workflow": FILE }))
+        .json();
+    let run = run["id"].as_str().unwrap().to_owned();
     for (method, path, operation) in operations(&document) {
         let at = path.replace("{lane}", "default").replace("{kind}", "flaky");
-        let at = match at.starts_with("/api/v1/agents") {
-            true => at.replace("{id}", "ann"),
-            false => at.replace("{id}", &open),
+        let id = match path.split('/').nth(3) {
+            Some("agents") => "ann",
+            Some("runs") => &run,
+            _ => &open,
         };
+        let at = at.replace("{id}", id);
+        let at = at.replace("{space}", "team").replace("{key}", "goal");
+        if path.starts_with("/api/v1/state") {
+            let put = server.request("PUT", "/api/v1/state/team/goal");
+            server.send(put, b"1").ok();
+        }
         if path.ends_with("/stream") {
             // An answer without an end; the tests of the stream read it.
             server.listen(&at, None);
@@ -135,11 +153,17 @@ fn every_documented_route_answers_as_documented() {
             "/api/v1/dead/requeue" | "/api/v1/dead/discard" => {
                 json!({"ids": [dead, open], "dry_run": true})
             }
+            "/api/v1/runs" => json!({ "workflow": FILE }),
+            "/api/v1/state/{space}" => json!({"cursor": "1"}),
+            "/api/v1/state/{space}/{key}/lock" if method == "PUT" => {
+                json!({"token": 9, "lease_ms": 1})
+            }
+            "/api/v1/state/{space}/{key}/lock" => json!({"holder": "ann", "lease_ms": 1}),
             _ => json!({}),
         };
         let reply = match method.as_str() {
             "GET" => server.get(&at),
-            _ => server.post(&at, body.clone()),
+            _ => server.send(server.request(&method, &at), body.to_string().as_bytes()),
         };
         assert!(
             !matches!(reply.status, 404 | 405 | 500),
