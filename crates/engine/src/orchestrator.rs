@@ -41,6 +41,7 @@ pub use query::{Books, Page};
 pub use runs::{RunMistakes, RunView, StartedRun};
 pub use spawn::Spawner;
 pub use state::{StateWrite, Written};
+pub(crate) use state::{prepared, refused as state_refused};
 pub(crate) use submit::check_submission;
 pub use submit::{BatchError, Submitted};
 

@@ -1,8 +1,11 @@
 //! Values of shared state that are over: each becomes a tombstone soon after its time, never before.
 
+mod asked;
+
 use crate::core::Core;
 use crate::error::Result;
 use crate::vigil::back;
+pub(crate) use asked::{Asked, answer};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;

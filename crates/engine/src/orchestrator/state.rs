@@ -56,24 +56,10 @@ impl Orchestrator {
     /// `Invalid`, `TooLarge`; `State` when what is stored does not allow it; after `Backend(Unavailable)` it may have
     /// happened: with the id of the request it can be asked again.
     pub async fn write_state(&self, write: StateWrite, actor: &str) -> Result<Written> {
-        check(&write)?;
         let now = self.core.now().await?;
         let expires_at = write.ttl.map(|ttl| now.plus(ttl));
         let subject = format!("{}/{}", write.space, write.key);
-        let act = match write.value {
-            Some(value) => Act::Set { value, expires_at },
-            None => Act::Delete,
-        };
-        let op = StateOp::Write(Box::new(Write {
-            space: write.space,
-            key: write.key,
-            act,
-            expect: write.expect,
-            fence: write.fence,
-            now,
-            actor: actor.into(),
-            request: write.request,
-        }));
+        let op = prepared(write, now, actor)?;
         let done = self.state_op(op, subject).await?;
         if expires_at.is_some() {
             self.core.over.notify_one();
@@ -202,8 +188,28 @@ impl Orchestrator {
     }
 }
 
-fn refused(subject: String, why: Refusal) -> Error {
+pub(crate) fn refused(subject: String, why: Refusal) -> Error {
     Error::State { subject, why }
+}
+
+/// What a write asks of the store, if it keeps to the limits.
+pub(crate) fn prepared(write: StateWrite, now: Timestamp, actor: &str) -> Result<StateOp> {
+    check(&write)?;
+    let expires_at = write.ttl.map(|ttl| now.plus(ttl));
+    let act = match write.value {
+        Some(value) => Act::Set { value, expires_at },
+        None => Act::Delete,
+    };
+    Ok(StateOp::Write(Box::new(Write {
+        space: write.space,
+        key: write.key,
+        act,
+        expect: write.expect,
+        fence: write.fence,
+        now,
+        actor: actor.into(),
+        request: write.request,
+    })))
 }
 
 /// Whether a write keeps to the limits.

@@ -35,6 +35,7 @@ mod retry;
 mod rounds;
 mod runs;
 mod senders;
+mod state;
 mod submissions;
 mod submit;
 mod token;

@@ -4,7 +4,8 @@ use super::Body;
 use crate::agent::WhoFields;
 use crate::id::TaskId;
 use crate::life::State;
-use crate::name::AgentId;
+use crate::name::{AgentId, Space, StateKey};
+use crate::state::Cause;
 use crate::task::Progress;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -70,4 +71,27 @@ pub struct AlertCopy {
 
 impl Body for AlertCopy {
     const TYPE: &'static str = "alert";
+}
+
+/// Server to watchers: a key of shared state has a new version. On `state.<space>.<key>`, without the value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateCopy {
+    /// Its place among all changes, which a watch over HTTP goes on after.
+    pub cursor: u64,
+    /// The space.
+    pub space: Space,
+    /// The key.
+    pub key: StateKey,
+    /// The version.
+    pub version: u64,
+    /// From here on the key has no value.
+    pub deleted: bool,
+    /// Why: `set deleted expired restored`.
+    pub cause: Cause,
+    /// When, by the store's clock.
+    pub at: Timestamp,
+}
+
+impl Body for StateCopy {
+    const TYPE: &'static str = "state.event";
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use warrener_backend::broker::Inbox;
 use warrener_model::message::{
     Body, Bye, Cancel, Claim, ClaimRefused, Drain, Granted, Heartbeat, Hello, Offer, Outcome,
-    Recorded, Resume, Revoke, Signal, Unwelcome, Welcome,
+    Recorded, Resume, Revoke, Signal, StateAsk, StateResult, Unwelcome, Welcome,
 };
 
 /// Bodies, each after the key of its message.
@@ -80,6 +80,8 @@ pub(super) const LINES: &[Line] = &[
         "Before anything of a task is started, every 2 s until answered; with `started` for what runs already."),
     asks::<Outcome>(RESULTS, &["recorded", "revoke"],
         "When a run is over; again, with the same message_id, 10 s after each confirm until answered."),
+    asks::<StateAsk>(RESULTS, &["state.result"],
+        "To read or write shared state; again, with the same request_id, until answered."),
     line::<Signal>(SIGNALS, "A piece of log, or progress; nothing depends on it."),
     line::<Offer>(Way::Offered, "A task that waits for an agent. Claim it; start nothing yet."),
     line::<Welcome>(Way::Told, "The answer to a hello: which queues to read, and the times to keep."),
@@ -88,6 +90,7 @@ pub(super) const LINES: &[Line] = &[
     line::<ClaimRefused>(Way::Told, "Run nothing and report nothing; acknowledge the delivery."),
     line::<Revoke>(Way::Told, "Stop this run and say nothing of it: it is not yours any more."),
     line::<Recorded>(Way::Told, "These runs are in the books, or refused for good: forget them."),
+    line::<StateResult>(Way::Told, "What came of a `state`."),
     line::<Cancel>(Way::Told, "Stop this run within the grace and report `cancelled`."),
     line::<Drain>(Way::Told, "Read no more work, finish, give back the rest at the deadline, say bye; with `stay`, wait for a resume instead."),
     line::<Resume>(Way::Told, "The end of a drain with `stay`: take work again."),

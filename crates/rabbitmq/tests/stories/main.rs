@@ -61,6 +61,8 @@ mod rounds;
 mod runs;
 #[path = "../../../engine/tests/stories/senders.rs"]
 mod senders;
+#[path = "../../../engine/tests/stories/state.rs"]
+mod state;
 #[path = "../../../engine/tests/stories/submissions.rs"]
 mod submissions;
 #[path = "../../../engine/tests/stories/submit.rs"]

@@ -62,6 +62,7 @@ mod program_out;
 mod program_token;
 mod runs;
 mod stage;
+mod state;
 mod stopping;
 mod tls;
 mod up;

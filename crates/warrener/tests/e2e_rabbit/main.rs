@@ -58,6 +58,8 @@ mod program_out;
 mod program_token;
 #[path = "../e2e/runs.rs"]
 mod runs;
+#[path = "../e2e/state.rs"]
+mod state;
 #[path = "../e2e/stopping.rs"]
 mod stopping;
 #[path = "../e2e/up.rs"]
