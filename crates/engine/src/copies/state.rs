@@ -54,17 +54,21 @@ async fn page(core: &Core, after: Cursor, limit: usize) -> Result<StatePage> {
 
 /// The copies of those keys that anybody may watch.
 async fn watched(core: &Core, versions: Vec<Version>) -> Vec<Copy> {
-    let mut known = HashMap::new();
+    let mut known: HashMap<String, bool> = HashMap::new();
     let mut copies = vec![];
     for version in versions {
         let key = format!("state.{}.{}", version.space, version.key);
-        if !known.contains_key(&key) {
-            let depth = core.broker.depth(&Address::Topic(key.clone())).await;
-            // A broker that cannot say may have somebody.
-            let watched = depth.map_or(true, |depth| depth.consumers > 0);
-            known.insert(key.clone(), watched);
-        }
-        if known[&key] {
+        let watched = match known.get(&key) {
+            Some(watched) => *watched,
+            None => {
+                let depth = core.broker.depth(&Address::Topic(key.clone())).await;
+                // A broker that cannot say may have somebody.
+                let watched = depth.map_or(true, |depth| depth.consumers > 0);
+                known.insert(key.clone(), watched);
+                watched
+            }
+        };
+        if watched {
             copies.push(of(key, version));
         }
     }

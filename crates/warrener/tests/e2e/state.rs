@@ -1,6 +1,6 @@
 //! Shared state, from outside: the commands, and writers that compare and set while the server is killed again and again.
 
-use crate::harness::{Place, port, until};
+use crate::harness::{PATIENCE, Place, port, until_within};
 use crate::http::Http;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -107,8 +107,12 @@ fn a_value_goes_after_its_time_and_a_lock_goes_to_the_next_under_a_larger_token(
 
 const WRITERS: usize = 8;
 const KILLS: u64 = 5;
-/// Confirmed writes between two kills.
-const STRIDE: u64 = 60;
+
+/// Confirmed writes between two kills; with `STATE_UPDATES=N` of N in all, for a run by hand.
+fn stride() -> u64 {
+    let all = std::env::var("STATE_UPDATES").ok();
+    all.and_then(|all| all.parse().ok()).unwrap_or(360) / (KILLS + 1)
+}
 
 /// What the writers know.
 #[derive(Default)]
@@ -177,14 +181,18 @@ fn no_update_of_eight_writers_is_lost_and_a_watcher_sees_each_over_kills_of_the_
         })
         .collect();
     let confirmed = || known.confirmed.lock().unwrap().len() as u64;
+    let patience = PATIENCE + Duration::from_millis(20) * u32::try_from(stride()).unwrap();
+    let more = || {
+        let enough = confirmed() + stride();
+        let enough = || (confirmed() >= enough).then_some(());
+        until_within("confirmed writes", patience, enough);
+    };
     for _ in 0..KILLS {
-        let enough = confirmed() + STRIDE;
-        until("confirmed writes", || (confirmed() >= enough).then_some(()));
+        more();
         server.take().unwrap().signal(Signal::KILL);
         server = Some(place.server_on(port));
     }
-    let enough = confirmed() + STRIDE;
-    until("confirmed writes", || (confirmed() >= enough).then_some(()));
+    more();
     known.over.store(true, Ordering::Release);
     writers
         .into_iter()
@@ -205,7 +213,7 @@ fn no_update_of_eight_writers_is_lost_and_a_watcher_sees_each_over_kills_of_the_
         (sure..=sure + unknown).contains(&value),
         "{value} after {sure} confirmed writes and {unknown} without an answer"
     );
-    let lines = until("the watcher at the end", || {
+    let lines = until_within("the watcher at the end", patience, || {
         let out = watcher.out();
         let whole = out.rsplit_once('\n').map(|(lines, _)| lines.to_owned())?;
         (whole.lines().count() as u64 >= value).then_some(whole)
