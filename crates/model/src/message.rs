@@ -271,7 +271,8 @@ messages! {
         /// The key.
         key: String,
         /// Of a set: the value.
-        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")] value: Option<Json>,
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schema(value_type = Json))] value: Option<Json>,
         /// Of a set: how long the value stays, in ms.
         #[serde(default, skip_serializing_if = "Option::is_none")] ttl_ms: Option<u64>,
         /// The version that the key must have; 0: no value.
@@ -288,7 +289,8 @@ messages! {
         /// The version read or made; of a conflict: the one the key is at, 0 without a value.
         #[serde(default, skip_serializing_if = "Option::is_none")] version: Option<u64>,
         /// Of a get: the value.
-        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")] value: Option<Json>,
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schema(value_type = Json))] value: Option<Json>,
         /// Why not: `conflict`, `not_found`, `invalid`, `too_large`, `not_allowed`.
         #[serde(default, skip_serializing_if = "Option::is_none")] code: Option<String>,
         /// The same in words.

@@ -11,9 +11,8 @@ use warrener_model::message::{self, Body, TYPES};
 use warrener_model::name::Namespace;
 
 /// What has a key at an inbox and no type in the code yet. Once it has one, it gets its line in the table.
-const TO_COME: [(Inbox, &str); 4] = [
+const TO_COME: [(Inbox, &str); 3] = [
     (Inbox::Results, "answer"),
-    (Inbox::Results, "state"),
     (Inbox::Submit, "submit"),
     (Inbox::Submit, "cancel"),
 ];
