@@ -1,6 +1,6 @@
 //! JSON Schemas of what is text on the wire, or anything; those of structs are derived where the structs are.
 
-use crate::id::{ClaimId, InstanceId, TaskId};
+use crate::id::{ClaimId, InstanceId, MessageId, TaskId};
 use crate::json::Json;
 use crate::name::{AgentId, Capability, DOTTED, Kind, Lane, SHORT};
 use crate::time::Timestamp;
@@ -31,6 +31,7 @@ schemas! {
     Capability: name(DOTTED), "What an agent says it is good at.";
     TaskId: text("uuid"), "A task; the same over all its attempts.";
     ClaimId: text("uuid"), "One start of a handler; the agent makes it, and keeps it over repeats of that claim.";
+    MessageId: text("uuid"), "The property `message_id` of a message.";
     Timestamp: text("date-time"), "RFC 3339, UTC, with milliseconds.";
     Json: ObjectBuilder::new().schema_type(SchemaType::AnyValue), "Any JSON.";
 }
