@@ -16,7 +16,8 @@ mod failure;
 pub use failure::ClientError;
 pub mod patience;
 pub mod routes;
-pub mod sse;
+pub mod schedules;
+mod sse;
 
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;

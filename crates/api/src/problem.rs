@@ -34,6 +34,7 @@ pub const CODES: &[Code] = &[
     Code { code: "idempotency_conflict", status: 409, title: "the key belongs to another request", hint: "use a new key for a new request, or send the first request again unchanged" },
     Code { code: "illegal_state", status: 409, title: "not possible in this state", hint: "look at the state with `warrener task get ID`" },
     Code { code: "version_conflict", status: 409, title: "it has changed meanwhile", hint: "read it again and decide again" },
+    Code { code: "name_taken", status: 409, title: "there is one of this name already", hint: "choose another name, or delete the one that is there" },
     Code { code: "not_waiting", status: 409, title: "the task does not wait for this", hint: "`warrener task get ID` says in waiting_for what it waits for" },
     Code { code: "too_large", status: 413, title: "over a limit", hint: "send less; large inputs belong in a file that the input names" },
     Code { code: "invalid", status: 422, title: "the request has mistakes", hint: "correct what `errors` lists; nothing was accepted" },

@@ -33,6 +33,14 @@ words! {
     RunState { Running, Parked, Succeeded, Failed, Cancelled }
     /// Where a step of a run is. May grow.
     StepState { Pending, Running, Succeeded, Failed, Skipped, Cancelled }
+    /// What becomes of a slot while the task of the one before has not ended. May grow.
+    Overlap { Skip, Queue, Cancel }
+    /// What becomes of slots that were missed. May grow.
+    CatchUp { None, Last, All }
+    /// Why a slot came. May grow.
+    SlotCause { Time, Hand }
+    /// What became of a slot. May grow.
+    SlotOutcome { Started, Skipped, Missed, Refused }
     /// What goes first.
     Priority { Low, Normal, High, Critical }
     /// What a task that has not ended waits for. May grow.

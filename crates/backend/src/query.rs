@@ -3,12 +3,14 @@
 use crate::error::Result;
 use crate::refused::RefusedRow;
 use crate::run::{RunQuery, RunRows};
+use crate::schedule::{FiringRow, ScheduleQuery};
 use crate::store::{LaneSettings, LogChunk, Store};
 use warrener_model::agent::{Agent, Who};
 use warrener_model::filter::Filter;
 use warrener_model::id::{ClaimId, TaskId};
 use warrener_model::life::State;
 use warrener_model::name::{Kind, Lane};
+use warrener_model::schedule::Schedule;
 use warrener_model::task::{Task, TaskError};
 use warrener_model::{Class, Timestamp};
 
@@ -103,6 +105,8 @@ pub enum Query {
     },
     /// About runs of workflows.
     Run(RunQuery),
+    /// About schedules.
+    Schedule(ScheduleQuery),
 }
 
 /// What a page is sorted by; the id breaks ties.
@@ -234,7 +238,7 @@ pub enum Rows {
     Tasks(Vec<Task>),
     /// To `Held`.
     Held(Vec<HeldLease>),
-    /// To `NextDue`.
+    /// To `NextDue`, and that of schedules.
     NextDue(Option<Timestamp>),
     /// To `Logs`.
     Logs(Vec<LogRow>),
@@ -256,6 +260,10 @@ pub enum Rows {
     Refused(Vec<RefusedRow>),
     /// To `Run`.
     Run(RunRows),
+    /// To [`ScheduleQuery::All`], `One`, `Due`.
+    Schedules(Vec<Schedule>),
+    /// To [`ScheduleQuery::Firings`].
+    Firings(Vec<FiringRow>),
 }
 
 macro_rules! ask {

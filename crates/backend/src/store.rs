@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::query::{Query, Rows};
 use crate::refused::RefusedMessage;
 use crate::run::RunOp;
+use crate::schedule::ScheduleOp;
 use async_trait::async_trait;
 use std::fmt;
 use std::time::Duration;
@@ -59,6 +60,8 @@ pub enum Op {
     Refused(Box<RefusedMessage>),
     /// Changes a run of a workflow.
     Run(RunOp),
+    /// Changes a schedule.
+    Schedule(Box<ScheduleOp>),
 }
 
 /// See [`Op::Accept`].

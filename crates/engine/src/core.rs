@@ -35,6 +35,8 @@ pub(crate) struct Core {
     pub(crate) ready: Notify,
     /// A timer may have become the next one.
     pub(crate) timer: Notify,
+    /// A schedule was made or changed.
+    pub(crate) slots: Notify,
     /// What the queues of fast lanes have delivered.
     pub(crate) passed: Passed,
     pub(crate) alerts: Alerts,
@@ -107,6 +109,7 @@ impl Core {
             roster: tokio::sync::Mutex::default(),
             ready: Notify::new(),
             timer: Notify::new(),
+            slots: Notify::new(),
             passed: Passed::default(),
             draining: AtomicBool::new(false),
             lag: Lag::default(),

@@ -86,6 +86,20 @@ pub enum Error {
     /// Somebody else changed it again and again.
     #[error("task {0} changed too often meanwhile")]
     Contended(TaskId),
+    /// A schedule of this name is there.
+    #[error("there is a schedule {0} already")]
+    ScheduleExists(String),
+    /// The last task of a schedule has not ended, and its overlap policy is to skip.
+    #[error("schedule {schedule} skips what overlaps, and its task {task} has not ended")]
+    ScheduleBusy {
+        /// The schedule.
+        schedule: String,
+        /// The task that has not ended.
+        task: TaskId,
+    },
+    /// Somebody else changed it again and again.
+    #[error("schedule {0} changed too often meanwhile")]
+    ScheduleChanged(String),
     /// Too much at once: later.
     #[error("too many requests at once")]
     Overloaded,
@@ -111,7 +125,9 @@ impl Error {
             Error::NotWaiting { .. } => "not_waiting",
             Error::NotAllowed { .. } => "not_allowed",
             Error::AttemptOver { .. } => "unauthenticated",
-            Error::Contended(_) => "version_conflict",
+            Error::Contended(_) | Error::ScheduleChanged(_) => "version_conflict",
+            Error::ScheduleExists(_) => "name_taken",
+            Error::ScheduleBusy { .. } => "illegal_state",
             Error::Overloaded => "overloaded",
             Error::Draining => "draining",
             Error::Backend(backend::Error::NotAllowed(_)) => "not_allowed",

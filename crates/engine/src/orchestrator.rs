@@ -27,6 +27,7 @@ mod lanes;
 mod own;
 mod query;
 mod runs;
+mod schedules;
 mod spawn;
 mod submit;
 mod wait;
@@ -40,6 +41,7 @@ pub use query::{Books, Page};
 pub use runs::{RunMistakes, RunView, StartedRun};
 pub use spawn::Spawner;
 pub(crate) use submit::check_submission;
+pub(crate) use submit::accept;
 pub use submit::{BatchError, Submitted};
 
 /// Graces waiting at once: one a running task at most.
@@ -113,6 +115,8 @@ impl Orchestrator {
         scope.spawn("dead", crate::dead::run(core.clone(), stop.clone()));
         let submit = submissions::run(orchestrator.clone(), core.clone(), stop.clone());
         scope.spawn("submissions", submit);
+        let slots = crate::schedules::run(orchestrator.clone(), core.clone(), stop.clone());
+        scope.spawn("schedules", slots);
         scope.spawn("timers", timers::run(core.clone(), stop.clone()));
         scope.spawn("sweep", sweep::run(core.clone(), stop.clone()));
         scope.spawn("vigil", vigil::run(core.clone(), stop.clone()));
@@ -120,6 +124,10 @@ impl Orchestrator {
         scope.spawn("runs", crate::runs::stop::run(core.clone(), stop.clone()));
         scope.spawn("dispatch", dispatch::run(core, stop));
         Ok(orchestrator)
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
     }
 
     /// Wakes whenever anything was committed.

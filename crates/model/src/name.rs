@@ -136,6 +136,11 @@ name!(
 );
 
 name!(
+    /// Which schedule it is.
+    ScheduleName, "schedule", false, 48, SHORT, NONE
+);
+
+name!(
     /// Which of its outputs a piece of a program's log is from.
     LogStream, "stream", false, 48, SHORT, NONE
 );

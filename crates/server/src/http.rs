@@ -17,4 +17,5 @@ pub(crate) mod metrics;
 pub(crate) mod own;
 pub(crate) mod refused;
 pub(crate) mod runs;
+pub(crate) mod schedules;
 pub(crate) mod tasks;

@@ -15,6 +15,7 @@ use std::str::FromStr;
 use std::time::Duration;
 use warrener_api::requests;
 use warrener_model::id::RunId;
+use warrener_model::name::ScheduleName;
 use warrener_model::submission::unknown;
 use warrener_model::time::parse_span;
 use warrener_model::{AgentId, Kind, Lane, TaskId};
@@ -60,6 +61,12 @@ impl Part for Lane {
 impl Part for Kind {
     fn read(text: &str) -> Result<Self, String> {
         Kind::new(text).map_err(|e| e.to_string())
+    }
+}
+
+impl Part for ScheduleName {
+    fn read(text: &str) -> Result<Self, String> {
+        ScheduleName::new(text).map_err(|e| e.to_string())
     }
 }
 

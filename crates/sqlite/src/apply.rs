@@ -4,7 +4,7 @@
 //! not handled here: the writer gives up the whole transaction.
 
 use crate::row::{INSERT, UPDATE, int, json, life_values, task_values};
-use crate::{log, refused, tally};
+use crate::{log, refused, schedule, tally};
 use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 use warrener_backend::store::{Accept, Accepted, Ending, Key, LaneSettings, Move, Op};
@@ -97,6 +97,11 @@ fn operations(db: &Connection, ops: &[Op], gathered: &mut Gathered) -> Result<Ve
             Op::Refused(op) => refused::keep(db, op)?,
             Op::Run(op) => {
                 if !crate::run::apply(db, op)? {
+                    return Err(Stop::Refused(Committed::Conflict));
+                }
+            }
+            Op::Schedule(op) => {
+                if !schedule::change(db, op)? {
                     return Err(Stop::Refused(Committed::Conflict));
                 }
             }

@@ -4,7 +4,7 @@ use crate::cells::Cells;
 use crate::error::reading;
 use crate::readers::Reach;
 use crate::row::{self, Part, by_number};
-use crate::{ledger, list, refused, run, totals};
+use crate::{ledger, list, refused, run, schedule, totals};
 use rusqlite::{Connection, Params, Row, params};
 use warrener_backend::query::{HeldLease, LogRow};
 use warrener_backend::store::{LaneSettings, LogChunk};
@@ -58,6 +58,7 @@ pub(crate) fn reach(query: &Query) -> Reach {
         | Query::Counts
         | Query::Refused { .. }
         | Query::Run(_)
+        | Query::Schedule(_)
         | Query::ReadyKinds { .. } => Reach::Point,
     }
 }
@@ -152,6 +153,7 @@ fn plain(db: &Connection, query: &Query) -> rusqlite::Result<Rows> {
             bodies,
         } => Rows::Refused(refused::page(db, *before, *limit, *bodies)?),
         Query::Run(query) => Rows::Run(run::query(db, query)?),
+        Query::Schedule(query) => schedule::query(db, query)?,
         Query::List(_) | Query::CountWhere { .. } | Query::DeadGroups { .. } | Query::Ledger => {
             unreachable!("scans are answered by query()")
         }

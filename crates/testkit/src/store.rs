@@ -19,6 +19,7 @@ pub mod ready;
 pub mod refused;
 pub mod runs;
 pub mod sample;
+pub mod schedules;
 pub mod timers;
 
 use async_trait::async_trait;
@@ -107,6 +108,11 @@ macro_rules! store_suite {
             runs::the_tasks_of_a_step_come_in_their_order,
             runs::runs_are_listed_by_state,
             runs::what_belongs_to_a_run_that_goes_on_is_not_purged,
+            schedules::a_schedule_is_as_it_was_written_last,
+            schedules::a_schedule_is_written_only_over_the_row_that_was_read,
+            schedules::of_many_servers_one_starts_the_task_of_a_slot,
+            schedules::what_is_due_or_waits_is_found,
+            schedules::the_oldest_firings_go_and_those_of_others_stay,
             purge::old_tasks_go_with_all_that_is_theirs,
             purge::dead_tasks_and_open_ones_stay_longer,
             purge::a_call_forgets_no_more_than_its_limit,
@@ -154,6 +160,7 @@ mod tests {
             ("ready", include_str!("store/ready.rs")),
             ("refused", include_str!("store/refused.rs")),
             ("runs", include_str!("store/runs.rs")),
+            ("schedules", include_str!("store/schedules.rs")),
             ("timers", include_str!("store/timers.rs")),
         ];
         let mut cases = 0;

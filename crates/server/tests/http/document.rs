@@ -13,7 +13,9 @@ const ROUTES: &str = "POST /api/v1/tasks; GET /api/v1/tasks; POST /api/v1/tasks/
     POST /api/v1/agents/{id}/drain; POST /api/v1/agents/{id}/resume; POST /api/v1/agents/{id}/stop; GET /api/v1/lanes;
     GET /api/v1/lanes/{lane}; POST /api/v1/lanes/{lane}/pause; POST /api/v1/lanes/{lane}/resume;
     GET /api/v1/dead/groups; POST /api/v1/dead/requeue; POST /api/v1/dead/discard; GET /api/v1/refused; GET /api/v1/books;
-    GET /api/v1/breakers; POST /api/v1/breakers/{kind}/reset;
+    GET /api/v1/schedules; POST /api/v1/schedules; GET /api/v1/schedules/{name}; DELETE /api/v1/schedules/{name};
+    POST /api/v1/schedules/{name}/pause; POST /api/v1/schedules/{name}/resume; POST /api/v1/schedules/{name}/run;
+    GET /api/v1/schedules/{name}/firings; GET /api/v1/breakers; POST /api/v1/breakers/{kind}/reset;
     GET /api/v1/stream; GET /api/v1/link;
     POST /api/v1/login; POST /api/v1/login/codes; POST /api/v1/logout; GET /livez; GET /readyz; GET /metrics; GET /openapi.json";
 

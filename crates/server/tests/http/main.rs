@@ -21,6 +21,7 @@ mod logs;
 mod own;
 mod refused;
 mod requests;
+mod schedules;
 mod stream;
 mod submit;
 mod support;

@@ -1,0 +1,26 @@
+//! `warrener schedule run`.
+
+use crate::args::schedule::One;
+use crate::error::CliError;
+use crate::globals::Globals;
+use crate::output::Form;
+use crate::view::SCHEDULE;
+use std::process::ExitCode;
+
+pub(crate) fn run(args: &One, globals: &Globals) -> Result<ExitCode, CliError> {
+    let output = &globals.output;
+    output.check_fields(&SCHEDULE)?;
+    let server = globals.server()?;
+    let schedule = server.ask(|client| client.run_schedule(args.name.as_str()))?;
+    if schedule.waiting > 0 {
+        let note = "its task before has not ended: this one waits in line";
+        output.note(note);
+    }
+    match (output.form, &output.fields, schedule.last_task_id) {
+        (Form::Table, None, Some(task)) if schedule.waiting == 0 => {
+            output.line(&task.to_string())?;
+        }
+        _ => output.row(&SCHEDULE, &schedule)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
