@@ -17,7 +17,7 @@ pub use failure::ClientError;
 pub mod patience;
 pub mod routes;
 pub mod schedules;
-mod sse;
+pub mod sse;
 
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;

@@ -40,9 +40,8 @@ pub use lanes::LaneView;
 pub use query::{Books, Page};
 pub use runs::{RunMistakes, RunView, StartedRun};
 pub use spawn::Spawner;
-pub(crate) use submit::check_submission;
-pub(crate) use submit::accept;
 pub use submit::{BatchError, Submitted};
+pub(crate) use submit::{accept, check_submission};
 
 /// Graces waiting at once: one a running task at most.
 const GRACES: usize = 16_384;

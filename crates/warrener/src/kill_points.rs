@@ -159,6 +159,7 @@ fn commits(changes: &[Change]) -> BTreeSet<String> {
         Op::Lane(_) => "lane",
         Op::Refused(_) => "refused",
         Op::Run(_) => "run",
+        Op::Schedule(_) => "schedule",
     };
     let ops = changes.iter().flat_map(|change| &change.ops);
     ops.map(|op| format!("commit.{}", kind(op)))
