@@ -3,10 +3,12 @@
 use crate::submit::SubmitRequest;
 use crate::words::{self, Word};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
+use warrener_model::id::RunId;
 use warrener_model::{TaskId, Timestamp};
 
-/// The body of `POST /api/v1/schedules`: a name, one of `cron`, `every_ms` and `at`, and a task.
+/// The body of `POST /api/v1/schedules`: a name, one of `cron`, `every_ms` and `at`, and a task or a workflow.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ScheduleRequest {
     /// Its name: `[a-z0-9][a-z0-9_-]{0,47}`.
@@ -31,7 +33,7 @@ pub struct ScheduleRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub at: Option<Timestamp>,
-    /// What becomes of a slot while the task of the one before has not ended; `skip` unless said.
+    /// What becomes of a slot while what the one before started has not ended; `skip` unless said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<words::Overlap>)]
     pub overlap: Option<String>,
@@ -49,7 +51,15 @@ pub struct ScheduleRequest {
     #[serde(default)]
     pub paused: bool,
     /// The task of each slot: a request as for `POST /api/v1/tasks`.
-    pub task: SubmitRequest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<SubmitRequest>,
+    /// Or the workflow of each slot: the text of its file, YAML or JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
+    /// Values for the inputs of the workflow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub inputs: Option<Map<String, Value>>,
 }
 
 /// A schedule.
@@ -73,7 +83,7 @@ pub struct ScheduleObject {
     /// Its moment, if it has one.
     #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub at: Option<Timestamp>,
-    /// What becomes of a slot while the task of the one before has not ended.
+    /// What becomes of a slot while what the one before started has not ended.
     #[schema(value_type = words::Overlap)]
     pub overlap: Word,
     /// What becomes of slots that were missed.
@@ -91,16 +101,27 @@ pub struct ScheduleObject {
     /// Its next slots, five at most; none once it is over.
     #[schema(value_type = Vec<String>)]
     pub next: Vec<Timestamp>,
-    /// Slots that wait for the end of the last task.
+    /// Slots that wait for the end of what was started last.
     pub waiting: u32,
-    /// The slot that started a task last.
+    /// The slot that started something last.
     #[schema(required = true, value_type = Option<String>, format = DateTime)]
     pub last_slot: Option<Timestamp>,
     /// That task.
     #[schema(required = true, value_type = Option<String>, format = "uuid")]
     pub last_task_id: Option<TaskId>,
+    /// Or that run.
+    #[schema(required = true, value_type = Option<String>, format = "uuid")]
+    pub last_run_id: Option<RunId>,
     /// What each slot submits; in lists without description and input.
-    pub task: SubmitRequest,
+    #[schema(required = true)]
+    pub task: Option<SubmitRequest>,
+    /// Or the workflow that each slot runs; lists leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<String>,
+    /// What each run is given; lists leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub inputs: Option<Map<String, Value>>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
@@ -128,6 +149,9 @@ pub struct FiringObject {
     /// The task that it started.
     #[schema(required = true, value_type = Option<String>, format = "uuid")]
     pub task_id: Option<TaskId>,
+    /// Or the run.
+    #[schema(required = true, value_type = Option<String>, format = "uuid")]
+    pub run_id: Option<RunId>,
     /// Why, where the outcome does not say.
     pub reason: String,
     /// When that was decided.

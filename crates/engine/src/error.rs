@@ -5,6 +5,7 @@ use warrener_model::filter::FilterError;
 use warrener_model::id::RunId;
 use warrener_model::life::State;
 use warrener_model::run::RunState;
+use warrener_model::schedule::Work;
 use warrener_model::{Mistake, TaskId};
 
 /// The result of every call on the orchestrator.
@@ -89,13 +90,13 @@ pub enum Error {
     /// A schedule of this name is there.
     #[error("there is a schedule {0} already")]
     ScheduleExists(String),
-    /// The last task of a schedule has not ended, and its overlap policy is to skip.
-    #[error("schedule {schedule} skips what overlaps, and its task {task} has not ended")]
+    /// What a schedule started last has not ended, and its overlap policy is to skip.
+    #[error("schedule {schedule} skips what overlaps, and its {work} has not ended")]
     ScheduleBusy {
         /// The schedule.
         schedule: String,
-        /// The task that has not ended.
-        task: TaskId,
+        /// What has not ended.
+        work: Work,
     },
     /// Somebody else changed it again and again.
     #[error("schedule {0} changed too often meanwhile")]

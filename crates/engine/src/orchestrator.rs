@@ -38,6 +38,7 @@ pub use act::Cancelled;
 pub use dead::{Requeue, Requeued, Which};
 pub use lanes::LaneView;
 pub use query::{Books, Page};
+pub(crate) use runs::new_run;
 pub use runs::{RunMistakes, RunView, StartedRun};
 pub use spawn::Spawner;
 pub use submit::{BatchError, Submitted};

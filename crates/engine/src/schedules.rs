@@ -1,17 +1,17 @@
-//! Schedules: looks at the next slot, sleeps until then, and starts what is due. The row of a schedule and the task of its
-//! slot are one commit, guarded by the row's version: whoever else looked at the same row gets a conflict and looks again.
+//! Schedules: looks at the next slot, sleeps until then, and starts what is due. The row of a schedule and what its slot
+//! starts are one commit, guarded by the row's version: whoever else looked at the same row gets a conflict and looks again.
 
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::orchestrator::{Orchestrator, check_submission};
+use crate::orchestrator::{Orchestrator, RunMistakes, accept, check_submission, new_run};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::schedule::{ScheduleOp, ScheduleQuery};
 use warrener_backend::store::{Change, Committed, Op};
 use warrener_model::name::ScheduleName;
-use warrener_model::schedule::{Decision, Schedule, Slot, Target};
-use warrener_model::{Submission, TaskId, Timestamp};
+use warrener_model::schedule::{Decision, Schedule, Slot, Target, Work};
+use warrener_model::{Mistake, Submission, Timestamp};
 
 /// Labels by which the tasks of a schedule are found.
 const LABELS: [&str; 2] = ["schedule", "slot"];
@@ -58,13 +58,19 @@ async fn tick(orchestrator: &Orchestrator, core: &Arc<Core>) -> Result<Duration>
     Ok(next.map_or(Duration::MAX, |at| at.since(now)))
 }
 
-/// Whether the task that it started last has not ended.
+/// Whether what it started last has not ended.
 pub(crate) async fn is_busy(core: &Core, row: &Schedule) -> Result<bool> {
-    let Some(last) = row.last_task else {
-        return Ok(false);
-    };
-    let found = core.store.tasks(&[last]).await?.pop().flatten();
-    Ok(found.is_some_and(|task| !task.life.state.is_final()))
+    Ok(match row.last {
+        None => false,
+        Some(Work::Task(id)) => {
+            let found = core.store.tasks(&[id]).await?.pop().flatten();
+            found.is_some_and(|task| !task.life.state.is_final())
+        }
+        Some(Work::Run(id)) => {
+            let found = core.store.run_part(id, vec![]).await?;
+            found.is_some_and(|part| !part.0.state.is_final())
+        }
+    })
 }
 
 impl Orchestrator {
@@ -80,9 +86,8 @@ impl Orchestrator {
         let Some(slot) = decision.start else {
             return write(core, decision, vec![]).await;
         };
-        let (id, submission) = (core.task_id(now), of_slot(row, slot));
-        let task = match check_submission(core, &submission, id, now) {
-            Ok(task) => task,
+        let (work, ops) = match begin(core, row, slot, now, actor).await? {
+            Ok(begun) => begun,
             Err(mistakes) => {
                 let told = mistakes
                     .iter()
@@ -91,28 +96,33 @@ impl Orchestrator {
                 return write(core, decision.refused(&told, now), vec![]).await;
             }
         };
-        if let (true, Some(last)) = (decision.cancel, row.last_task) {
+        if let (true, Some(last)) = (decision.cancel, row.last) {
             // Before the commit: should this process end in between, the slot is still due, and is found again.
             self.stop_last(row, last).await?;
         }
-        let accept = crate::orchestrator::accept(task.clone(), None, &submission, actor, now);
-        let accept = Op::Accept(Box::new(accept));
-        let done = write(core, decision.started(id, now), vec![accept]).await?;
+        let done = write(core, decision.started(work, now), ops).await?;
         if matches!(done, Committed::Done { .. }) {
-            self.accepted(&task);
+            core.ready.notify_one();
+            core.timer.notify_one();
         }
         Ok(done)
     }
 
-    /// Cancels the task of the slot before; one that has ended meanwhile is left as it is.
-    async fn stop_last(&self, row: &Schedule, last: TaskId) -> Result<()> {
-        let actor = format!("schedule:{}", row.name);
-        match self
-            .cancel(last, "the next slot of its schedule is due", &actor)
-            .await
-        {
-            Ok(_) | Err(Error::IllegalState { .. } | Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(error),
+    /// Cancels what the slot before started; what has ended meanwhile is left as it is.
+    async fn stop_last(&self, row: &Schedule, last: Work) -> Result<()> {
+        let reason = "the next slot of its schedule is due";
+        let stopped = match last {
+            Work::Task(id) => {
+                let actor = format!("schedule:{}", row.name);
+                self.cancel(id, reason, &actor).await.map(drop)
+            }
+            Work::Run(id) => self.cancel_run(id, reason).await.map(drop),
+        };
+        match stopped {
+            Err(Error::IllegalState { .. } | Error::RunOver { .. } | Error::NotFound { .. }) => {
+                Ok(())
+            }
+            other => other,
         }
     }
 
@@ -141,14 +151,14 @@ impl Orchestrator {
         Err(contended(name))
     }
 
-    /// Starts a task of the schedule now, or what its overlap policy says.
+    /// Starts what the schedule is for now, or what its overlap policy says.
     pub(crate) async fn fire_by_hand(&self, name: &ScheduleName, actor: &str) -> Result<Schedule> {
         for _ in 0..TRIES {
             let row = self.schedule(name).await?;
             let (now, busy) = (self.core().now().await?, is_busy(self.core(), &row).await?);
             let decision = row.by_hand(now, busy).map_err(|_| Error::ScheduleBusy {
                 schedule: name.to_string(),
-                task: row.last_task.expect("only a last task makes it busy"),
+                work: row.last.expect("only what was started makes it busy"),
             })?;
             if let Committed::Done { .. } = self.fire(&row, decision, now, actor).await? {
                 self.core().slots.notify_one();
@@ -163,10 +173,40 @@ pub(crate) fn contended(name: &ScheduleName) -> Error {
     Error::ScheduleChanged(name.to_string())
 }
 
+/// What one slot starts, and the operations that do; or why it cannot.
+async fn begin(
+    core: &Core,
+    row: &Schedule,
+    slot: Slot,
+    now: Timestamp,
+    actor: &str,
+) -> Result<std::result::Result<(Work, Vec<Op>), Vec<Mistake>>> {
+    match &row.target {
+        Target::Task(submission) => {
+            let (id, submission) = (core.task_id(now), labelled(submission, row, slot));
+            let task = match check_submission(core, &submission, id, now) {
+                Ok(task) => task,
+                Err(mistakes) => return Ok(Err(mistakes)),
+            };
+            let accept = Box::new(accept(task, None, &submission, actor, now));
+            Ok(Ok((Work::Task(id), vec![Op::Accept(accept)])))
+        }
+        Target::Workflow(flow) => {
+            let id = core.run_id(now);
+            match new_run(core, id, flow.file.clone(), &flow.inputs, now).await {
+                Ok(new) => Ok(Ok((Work::Run(id), new.ops))),
+                Err(RunMistakes::File(mistakes)) => Ok(Err(RunMistakes::of_file(mistakes))),
+                Err(RunMistakes::Other(Error::Invalid(mistakes))) => Ok(Err(mistakes)),
+                Err(RunMistakes::Other(error)) => Err(error),
+                Err(RunMistakes::KeyTaken(_)) => unreachable!("no key was given"),
+            }
+        }
+    }
+}
+
 /// The submission of one slot, with the labels that lead back to it.
-fn of_slot(row: &Schedule, slot: Slot) -> Submission {
-    let Target::Task(submission) = &row.target;
-    let mut submission = Submission::clone(submission);
+fn labelled(submission: &Submission, row: &Schedule, slot: Slot) -> Submission {
+    let mut submission = submission.clone();
     let [schedule, at] = LABELS;
     let labels = &mut submission.labels;
     labels.insert(schedule.into(), row.name.to_string());

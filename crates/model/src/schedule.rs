@@ -1,15 +1,16 @@
 //! Schedules: work that is submitted again and again, or once, at times that are known before.
 //!
 //! A slot is a moment at which a schedule is due. [`when`] says which there are, [`fire`] what becomes of those that came,
-//! [`request`] reads what users ask for. A row moves from version to version, and the one that starts a slot's task is
-//! committed together with the task: so each slot starts at most one, however many servers look at the row.
+//! [`request`] reads what users ask for. A row moves from version to version, and the one that starts something for a
+//! slot is committed together with it: so each slot starts at most one, however many servers look at the row.
 
-use crate::id::TaskId;
+use crate::id::{RunId, TaskId};
 use crate::name::ScheduleName;
 use crate::submission::Submission;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
 pub mod fire;
@@ -34,7 +35,7 @@ pub const FIRINGS_KEPT: u64 = 1_000;
 /// Schedules of a store: each is looked at by itself.
 pub const SCHEDULES: usize = 10_000;
 
-/// What becomes of a slot while the last one's task has not ended.
+/// What becomes of a slot while what the last one started has not ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Overlap {
@@ -73,12 +74,60 @@ macro_rules! words {
 words!(Overlap, "skip" => Skip, "queue" => Queue, "cancel" => Cancel);
 words!(CatchUp, "none" => None, "last" => Last, "all" => All);
 
-/// What a schedule starts. A workflow will be another one.
+/// What a schedule starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// A task of its own for each slot.
     Task(Box<Submission>),
+    /// A run of its own for each slot.
+    Workflow(Flow),
+}
+
+/// A workflow, with what each run of it is given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Flow {
+    /// Its text; whoever keeps the schedule reads it before.
+    pub file: String,
+    /// Values for its inputs.
+    pub inputs: serde_json::Map<String, serde_json::Value>,
+}
+
+/// What a slot started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// A task.
+    Task(TaskId),
+    /// A run of a workflow.
+    Run(RunId),
+}
+
+impl Work {
+    /// The task, if it is one.
+    pub fn task(self) -> Option<TaskId> {
+        match self {
+            Work::Task(id) => Some(id),
+            Work::Run(_) => None,
+        }
+    }
+
+    /// The run, if it is one.
+    pub fn run(self) -> Option<RunId> {
+        match self {
+            Work::Run(id) => Some(id),
+            Work::Task(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Work::Task(id) => write!(f, "task {id}"),
+            Work::Run(id) => write!(f, "run {id}"),
+        }
+    }
 }
 
 /// Why a slot came.
@@ -137,12 +186,12 @@ pub struct Schedule {
     pub done_until: Timestamp,
     /// The slot that is due next; none if there is no other.
     pub next: Option<Timestamp>,
-    /// Slots that wait for the end of the last task, oldest first.
+    /// Slots that wait for the end of what was started last, oldest first.
     pub waiting: VecDeque<Slot>,
-    /// The slot that started a task last.
+    /// The slot that started something last.
     pub last_slot: Option<Timestamp>,
-    /// That task.
-    pub last_task: Option<TaskId>,
+    /// What that was.
+    pub last: Option<Work>,
 }
 
 impl Schedule {

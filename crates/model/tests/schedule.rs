@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use warrener_model::schedule::{
-    CatchUp, Cause, Decision, Outcome, Overlap, Schedule, ScheduleRequest, When,
+    CatchUp, Cause, Decision, Outcome, Overlap, Schedule, ScheduleRequest, When, Work,
 };
 use warrener_model::{TaskId, Timestamp};
 
@@ -280,7 +280,7 @@ proptest! {
             let Some(decision) = row.look(now, busy) else { continue };
             prop_assert_eq!(decision.schedule.version, row.version + 1);
             started += usize::from(decision.start.is_some());
-            let decision = decision.started(TaskId::new(now, [1; 10]), now);
+            let decision = decision.started(Work::Task(TaskId::new(now, [1; 10])), now);
             rows.extend(decision.firings);
             row = decision.schedule;
         }

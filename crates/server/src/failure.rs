@@ -104,10 +104,14 @@ impl From<Error> for Failure {
             Error::AttemptOver { .. } => Problem::new(code, error.to_string())
                 .hint("end: another attempt has a token of its own; nothing that this one says counts any more")
                 .into(),
-            Error::ScheduleBusy { task, .. } => Problem::new(code, error.to_string())
-                .task(task)
-                .hint("wait for its end, or cancel it; --overlap queue or cancel would have it wait or give way")
-                .into(),
+            Error::ScheduleBusy { work, .. } => {
+                let problem = Problem::new(code, error.to_string())
+                    .hint("wait for its end, or cancel it; --overlap queue or cancel would have it wait or give way");
+                match work.task() {
+                    Some(task) => problem.task(task).into(),
+                    None => problem.into(),
+                }
+            }
             Error::KeyTaken(task) => Problem::new(code, error.to_string()).task(task).into(),
             other => Problem::new(code, other.to_string()).into(),
         }

@@ -125,7 +125,7 @@ async fn document(params: Params) -> Answer<impl IntoResponse> {
         (name = "dead", description = "What Warrener gave up, and what to do about it"),
         (name = "lanes", description = "Where tasks wait"),
         (name = "breakers", description = "Kinds that rest while what they need does not work"),
-        (name = "schedules", description = "Tasks that are submitted at their times"),
+        (name = "schedules", description = "Tasks, and runs of workflows, that begin at their times"),
         (name = "agents", description = "Who does them"),
         (name = "server", description = "The server itself"),
     )

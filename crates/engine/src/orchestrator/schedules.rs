@@ -1,13 +1,14 @@
 //! Schedules: make, look at, pause, resume, run now, delete.
 
-use super::{Orchestrator, check_submission};
+use super::{Orchestrator, RunMistakes, check_submission};
 use crate::error::{Error, Result};
 use crate::schedules::commit;
 use warrener_backend::schedule::{FiringRow, ScheduleOp, ScheduleQuery};
 use warrener_backend::store::Committed;
 use warrener_model::name::ScheduleName;
 use warrener_model::schedule::{SCHEDULES, Schedule, ScheduleRequest, Target};
-use warrener_model::{Mistake, TaskId, limits};
+use warrener_model::{Mistake, Submission, TaskId, Timestamp, limits};
+use warrener_workflow::Plan;
 
 /// Labels that the tasks of a schedule have beside those of its submission.
 const OWN_LABELS: usize = 2;
@@ -21,19 +22,8 @@ impl Orchestrator {
         self.open()?;
         let now = self.core.now().await?;
         let schedule = request.check(now).map_err(Error::Invalid)?;
-        let Target::Task(task) = &schedule.target;
-        let mut mistakes = vec![];
-        if task.labels.len() + OWN_LABELS > limits::LABELS {
-            let message = "has more than 30 labels; the schedule adds two of its own";
-            mistakes.push(Mistake::at("/task/labels", message));
-        }
-        if let Err(found) = check_submission(&self.core, task, TaskId::new(now, [0; 10]), now) {
-            let inner = |m: Mistake| Mistake::at(format!("/task{}", m.pointer), m.message);
-            mistakes.extend(found.into_iter().map(inner));
-        }
-        if !mistakes.is_empty() {
-            return Err(Error::Invalid(mistakes));
-        }
+        self.check_target(&schedule.target, now)
+            .map_err(Error::Invalid)?;
         if self.schedules().await?.len() >= SCHEDULES {
             let text = format!("a store has at most {SCHEDULES} schedules");
             return Err(Error::TooLarge(text));
@@ -44,6 +34,37 @@ impl Orchestrator {
                 Ok(schedule)
             }
             _ => Err(Error::ScheduleExists(schedule.name.to_string())),
+        }
+    }
+
+    /// What the model cannot know: the kinds of this server, and workflows.
+    fn check_target(
+        &self,
+        target: &Target,
+        now: Timestamp,
+    ) -> std::result::Result<(), Vec<Mistake>> {
+        match target {
+            Target::Task(task) => self.check_task(task, now),
+            Target::Workflow(flow) => {
+                let workflow = warrener_workflow::read(&flow.file).map_err(RunMistakes::of_file)?;
+                Plan::of(workflow).inputs(&flow.inputs).map(drop)
+            }
+        }
+    }
+
+    fn check_task(
+        &self,
+        task: &Submission,
+        now: Timestamp,
+    ) -> std::result::Result<(), Vec<Mistake>> {
+        if task.labels.len() + OWN_LABELS > limits::LABELS {
+            let message = "has more than 30 labels; the schedule adds two of its own";
+            return Err(vec![Mistake::at("/task/labels", message)]);
+        }
+        let inner = |m: Mistake| Mistake::at(format!("/task{}", m.pointer), m.message);
+        match check_submission(&self.core, task, TaskId::new(now, [0; 10]), now) {
+            Ok(_) => Ok(()),
+            Err(found) => Err(found.into_iter().map(inner).collect()),
         }
     }
 
@@ -90,7 +111,7 @@ impl Orchestrator {
         self.change_schedule(name, Schedule::pause).await
     }
 
-    /// It starts tasks again. The slots of the time between are gone.
+    /// It starts things again. The slots of the time between are gone.
     ///
     /// # Errors
     /// `NotFound`, `ScheduleChanged`, `Backend`.
@@ -98,16 +119,16 @@ impl Orchestrator {
         self.change_schedule(name, Schedule::resume).await
     }
 
-    /// Starts a task now, paused or not, as its overlap policy allows.
+    /// Starts its task or run now, paused or not, as its overlap policy allows.
     ///
     /// # Errors
-    /// `NotFound`, `ScheduleBusy` (it skips, and its last task has not ended), `ScheduleChanged`, `Draining`, `Backend`.
+    /// `NotFound`, `ScheduleBusy` (it skips, and what it started last has not ended), `ScheduleChanged`, `Draining`, `Backend`.
     pub async fn run_schedule(&self, name: &ScheduleName, actor: &str) -> Result<Schedule> {
         self.open()?;
         self.fire_by_hand(name, actor).await
     }
 
-    /// Forgets it, with its history. Its tasks are as they were.
+    /// Forgets it, with its history. What it started is as it was.
     ///
     /// # Errors
     /// `NotFound`, `Backend`.

@@ -1,14 +1,16 @@
 //! Schedules: each slot starts its task once, whoever looks; clocks jump, tasks overlap, people act.
 
 use crate::harness::{ANY, World};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use warrener_backend::fault::Plan;
+use warrener_backend::fault::{Fault, Plan, point};
 use warrener_engine::Error;
 use warrener_model::name::ScheduleName;
-use warrener_model::schedule::{Firing, Outcome, Schedule, ScheduleRequest};
-use warrener_model::{State, Timestamp};
+use warrener_model::run::RunState;
+use warrener_model::schedule::{Firing, Outcome, Schedule, ScheduleRequest, Work};
+use warrener_model::{State, TaskId, Timestamp};
 
 const HOUR: i64 = 3_600_000;
 
@@ -39,6 +41,11 @@ impl World {
     }
 }
 
+#[track_caller]
+fn task(work: Option<Work>) -> TaskId {
+    work.and_then(Work::task).unwrap()
+}
+
 fn slots(firings: &[Firing]) -> Vec<Timestamp> {
     firings.iter().map(|firing| firing.slot.at).collect()
 }
@@ -59,7 +66,7 @@ async fn of_several_servers_one_fires_each_slot() {
     assert_eq!(found, every, "each slot, and each once");
     world.orchestrator.pause_schedule(&name()).await.unwrap();
     let rows = world.fired(20).await;
-    let tasks: BTreeSet<_> = rows.iter().filter_map(|row| row.task).collect();
+    let tasks: BTreeSet<_> = rows.iter().filter_map(|row| row.work).collect();
     let ledger = world.store.ledger().await.unwrap();
     assert_eq!(
         ledger.accepted,
@@ -85,9 +92,9 @@ async fn a_slot_waits_in_line_for_the_end_of_the_task_before() {
     let fields = r#""cron":"0 0 1 1 *","overlap":"queue""#;
     let next = world.schedule(fields).await.next;
     let run = async || world.orchestrator.run_schedule(&name(), "user:test").await;
-    let first = run().await.unwrap().last_task.unwrap();
+    let first = task(run().await.unwrap().last);
     let row = run().await.unwrap();
-    assert_eq!((row.waiting.len(), row.last_task), (1, Some(first)));
+    assert_eq!((row.waiting.len(), row.last), (1, Some(Work::Task(first))));
     assert_eq!(row.next, next, "by hand no slot is used up");
     world
         .orchestrator
@@ -95,11 +102,11 @@ async fn a_slot_waits_in_line_for_the_end_of_the_task_before() {
         .await
         .unwrap();
     let rows = world.fired(2).await;
-    let second = rows[1].task.unwrap();
+    let second = task(rows[1].work);
     assert_ne!(second, first);
-    let task = world.until(second, State::Ready).await.task;
-    assert_eq!(task.spec.labels["schedule"], "s");
-    assert_eq!(task.spec.labels["slot"], rows[1].slot.at.to_string());
+    let waited = world.until(second, State::Ready).await.task;
+    assert_eq!(waited.spec.labels["schedule"], "s");
+    assert_eq!(waited.spec.labels["slot"], rows[1].slot.at.to_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,15 +116,15 @@ async fn what_skips_is_busy_and_what_cancels_takes_its_place() {
         .schedule(r#""cron":"0 0 1 1 *","overlap":"skip""#)
         .await;
     let run = async || world.orchestrator.run_schedule(&name(), "user:test").await;
-    let first = run().await.unwrap().last_task.unwrap();
+    let first = task(run().await.unwrap().last);
     let busy = run().await.unwrap_err();
-    assert!(matches!(busy, Error::ScheduleBusy { task, .. } if task == first));
+    assert!(matches!(busy, Error::ScheduleBusy { work, .. } if work == Work::Task(first)));
     world.orchestrator.delete_schedule(&name()).await.unwrap();
     world
         .schedule(r#""cron":"0 0 1 1 *","overlap":"cancel""#)
         .await;
-    let first = run().await.unwrap().last_task.unwrap();
-    let second = run().await.unwrap().last_task.unwrap();
+    let first = task(run().await.unwrap().last);
+    let second = task(run().await.unwrap().last);
     world.until(first, State::Cancelled).await;
     world.until(second, State::Ready).await;
 }
@@ -174,4 +181,62 @@ async fn requests_that_cannot_be_kept_are_refused() {
         .await
         .unwrap_err();
     assert!(matches!(refused, Error::Invalid(found) if found[0].pointer == "/task/labels"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_that_fail_and_answers_that_get_lost_neither_lose_a_slot_nor_double_one() {
+    let world = World::new(ANY).await;
+    world
+        .schedule(r#""every_ms":100,"overlap":"cancel","catch_up":"all","catch_up_max":1000"#)
+        .await;
+    for fault in [Fault::FailBefore, Fault::FailAfter] {
+        world.faults.odds(point::COMMIT, fault, 0.25);
+    }
+    world.fired(15).await;
+    world.faults.heal();
+    world.orchestrator.pause_schedule(&name()).await.unwrap();
+    let rows = world.fired(15).await;
+    let found = slots(&rows);
+    let every: Vec<_> = (0..found.len() as i64)
+        .map(|n| Timestamp::from_millis(found[0].as_millis() + n * 100))
+        .collect();
+    assert_eq!(found, every, "each slot, and each once");
+    let tasks: BTreeSet<_> = rows.iter().filter_map(|row| row.work).collect();
+    let ledger = world.store.ledger().await.unwrap();
+    assert_eq!(ledger.accepted, tasks.len() as u64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workflow_runs_once_for_each_slot_and_its_end_lets_the_next_one_begin() {
+    let world = World::new(ANY).await;
+    let file = "name: two\ninputs: { of: { type: integer, required: true } }\nsteps:\n  \
+        - { id: a, kind: work, input: { of: \"{{ inputs.of }}\" } }\n  - { id: b, kind: work, needs: [a] }\n";
+    let make = async |inputs: Value| {
+        let text = json!({ "name": "s", "cron": "0 0 1 1 *", "overlap": "queue", "workflow": file, "inputs": inputs });
+        let request = ScheduleRequest::read(&text.to_string()).unwrap();
+        world.orchestrator.create_schedule(&request).await
+    };
+    let wrong = make(json!({})).await.unwrap_err();
+    assert!(matches!(wrong, Error::Invalid(found) if found[0].pointer == "/inputs/of"));
+    make(json!({ "of": 3 })).await.unwrap();
+    let run = async || world.orchestrator.run_schedule(&name(), "user:test").await;
+    let first = run().await.unwrap().last;
+    let row = run().await.unwrap();
+    assert_eq!(
+        (row.waiting.len(), row.last),
+        (1, first),
+        "it waits in line"
+    );
+    let (_agent, _starts) = crate::runs::witness(&world, "ann");
+    let rows = world.fired(2).await;
+    let runs: Vec<_> = rows
+        .iter()
+        .map(|row| row.work.and_then(Work::run).unwrap())
+        .collect();
+    assert_ne!(runs[0], runs[1]);
+    for run in runs {
+        let view = crate::runs::end(&world, run).await;
+        assert_eq!(view.run.head.state, RunState::Succeeded);
+    }
+    assert_eq!(world.store.ledger().await.unwrap().accepted, 4);
 }

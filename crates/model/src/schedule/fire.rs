@@ -1,7 +1,6 @@
 //! What becomes of the slots that came: which one starts a task, which wait, which are left out, and why.
 
-use super::{CatchUp, Cause, Overlap, SLOTS_WAITING, Schedule, Slot};
-use crate::id::TaskId;
+use super::{CatchUp, Cause, Overlap, SLOTS_WAITING, Schedule, Slot, Work};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// It started a task.
+    /// It started a task, or a run.
     Started,
     /// Left out: the task of another slot had not ended.
     Skipped,
@@ -42,22 +41,22 @@ pub struct Firing {
     pub outcome: Outcome,
     /// How many slots this row is about: one, or those that were missed together, up to 1,000.
     pub count: u32,
-    /// The task.
-    pub task: Option<TaskId>,
+    /// What it started.
+    pub work: Option<Work>,
     /// Why, where the outcome does not say.
     pub reason: String,
 }
 
-/// What to do: write the schedule, with this history; start a task, if there is a slot for it, in the same commit.
+/// What to do: write the schedule, with this history; start what a slot is for, if there is one, in the same commit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     /// The schedule afterwards, one version on.
     pub schedule: Schedule,
     /// What was left out.
     pub firings: Vec<Firing>,
-    /// This slot starts a task.
+    /// This slot starts something.
     pub start: Option<Slot>,
-    /// The last task is to be cancelled before.
+    /// What was started last is to be cancelled before.
     pub cancel: bool,
 }
 
@@ -66,7 +65,7 @@ pub struct Decision {
 pub struct Busy;
 
 impl Schedule {
-    /// Decides over the slots that came up to now. `busy`: the last task has not ended. None where there is nothing to do.
+    /// Decides over the slots that came up to now. `busy`: what was started last has not ended. None where there is nothing to do.
     pub fn look(&self, now: Timestamp, busy: bool) -> Option<Decision> {
         if self.paused_since.is_some() {
             return None;
@@ -184,17 +183,17 @@ impl Schedule {
 }
 
 impl Decision {
-    /// The decision with the task that its slot starts: to be committed with it, or not at all.
+    /// The decision with what its slot starts: to be committed with it, or not at all.
     #[must_use]
-    pub fn started(mut self, task: TaskId, now: Timestamp) -> Decision {
+    pub fn started(mut self, work: Work, now: Timestamp) -> Decision {
         if let Some(slot) = self.start {
             let firing = left_out(slot, now, Outcome::Started, 1, "");
             self.firings.push(Firing {
-                task: Some(task),
+                work: Some(work),
                 ..firing
             });
             self.schedule.last_slot = Some(slot.at);
-            self.schedule.last_task = Some(task);
+            self.schedule.last = Some(work);
         }
         self
     }
@@ -224,7 +223,7 @@ fn left_out(slot: Slot, at: Timestamp, outcome: Outcome, count: u32, reason: &st
         at,
         outcome,
         count,
-        task: None,
+        work: None,
         reason: reason.into(),
     }
 }

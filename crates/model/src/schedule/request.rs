@@ -1,6 +1,8 @@
 //! A request for a schedule, as JSON, and its check: all mistakes at once, each with its place.
 
-use super::{CATCH_UP, CatchUp, EVERY_MIN, LATE, Overlap, SLOTS_WAITING, Schedule, Target, When};
+use super::{
+    CATCH_UP, CatchUp, EVERY_MIN, Flow, LATE, Overlap, SLOTS_WAITING, Schedule, Target, When,
+};
 use crate::id::TaskId;
 use crate::json::Json;
 use crate::limits;
@@ -37,11 +39,15 @@ pub struct ScheduleRequest {
     pub late_ms: Option<u64>,
     /// It begins paused.
     pub paused: bool,
-    /// What it submits.
+    /// What it submits; or `workflow`.
     pub task: Option<Submission>,
+    /// The text of a workflow file.
+    pub workflow: Option<String>,
+    /// Values for the inputs of the workflow.
+    pub inputs: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 14] = [
     "name",
     "cron",
     "time_zone",
@@ -54,6 +60,8 @@ const FIELDS: [&str; 12] = [
     "late_ms",
     "paused",
     "task",
+    "workflow",
+    "inputs",
 ];
 
 /// What of a submission means one moment or one request, and cannot be said again for each slot.
@@ -83,17 +91,12 @@ impl ScheduleRequest {
             .filter(|name| !FIELDS.contains(&name.as_str()))
             .map(|name| Mistake::at(format!("/{name}"), unknown(name, &FIELDS)))
             .collect();
-        match fields.get("task") {
-            None => mistakes.push(Mistake::at(
-                "/task",
-                "is missing: what the schedule submits",
-            )),
-            Some(task) => {
-                if let Err(found) = Submission::read(task.as_str()) {
-                    let inner = |m: Mistake| Mistake::at(format!("/task{}", m.pointer), m.message);
-                    mistakes.extend(found.into_iter().map(inner));
-                }
-            }
+        if let Some(Err(found)) = fields
+            .get("task")
+            .map(|task| Submission::read(task.as_str()))
+        {
+            let inner = |m: Mistake| Mistake::at(format!("/task{}", m.pointer), m.message);
+            mistakes.extend(found.into_iter().map(inner));
         }
         for (name, value) in fields.iter().filter(|(name, _)| *name != "task") {
             let alone = serde_json::to_string(&BTreeMap::from([(name, value)]));
@@ -123,14 +126,17 @@ impl ScheduleRequest {
             .map_err(|mistake| mistakes.push(mistake))
             .ok();
         self.check_bounds(&mut mistakes);
-        self.check_task(now, &mut mistakes);
+        let target = self
+            .target(now)
+            .map_err(|found| mistakes.extend(found))
+            .ok();
         let next = when.as_ref().and_then(|when| when.after(now));
         if when.is_some() && next.is_none() {
             let pointer = if self.at.is_some() { "/at" } else { "/cron" };
             mistakes.push(Mistake::at(pointer, "is never due from now on"));
         }
-        let (Some(name), Some(when), Some(task), true) =
-            (name, when, &self.task, mistakes.is_empty())
+        let (Some(name), Some(when), Some(target), true) =
+            (name, when, target, mistakes.is_empty())
         else {
             return Err(mistakes);
         };
@@ -143,13 +149,13 @@ impl ScheduleRequest {
             catch_up: self.catch_up,
             catch_up_max: self.catch_up_max.unwrap_or(CATCH_UP),
             late: self.late_ms.map_or(LATE, Duration::from_millis),
-            target: Target::Task(Box::new(task.clone())),
+            target,
             paused_since: self.paused.then_some(now),
             done_until: now,
             next,
             waiting: VecDeque::new(),
             last_slot: None,
-            last_task: None,
+            last: None,
         })
     }
 
@@ -199,28 +205,44 @@ impl ScheduleRequest {
         }
     }
 
-    fn check_task(&self, now: Timestamp, mistakes: &mut Vec<Mistake>) {
-        let Some(task) = &self.task else {
-            return mistakes.push(Mistake::at(
+    fn target(&self, now: Timestamp) -> Result<Target, Vec<Mistake>> {
+        let no = |pointer: &str, why: &str| Err(vec![Mistake::at(pointer, why)]);
+        match (&self.task, &self.workflow) {
+            (Some(_), None) if self.inputs.is_some() => no("/inputs", "belongs to workflow"),
+            (Some(task), None) => check_task(task, now).map(|()| Target::Task(task.clone().into())),
+            (None, Some(file)) => Ok(Target::Workflow(Flow {
+                file: file.clone(),
+                inputs: self.inputs.clone().unwrap_or_default(),
+            })),
+            (Some(_), Some(_)) => no("/workflow", "cannot be said beside task"),
+            (None, None) => no(
                 "/task",
-                "is missing: what the schedule submits",
-            ));
-        };
-        let said = [
-            task.not_before.is_some(),
-            task.deadline.is_some(),
-            task.idempotency_key.is_some(),
-            task.parent_id.is_some(),
-        ];
-        for ((field, why), said) in NOT_AGAIN.into_iter().zip(said) {
-            if said {
-                mistakes.push(Mistake::at(format!("/task/{field}"), why));
-            }
+                "is missing: what the schedule submits; or workflow",
+            ),
         }
-        if let Err(found) = task.check(TaskId::new(now, [0; 10]), now) {
-            let inner = |m: Mistake| Mistake::at(format!("/task{}", m.pointer), m.message);
-            mistakes.extend(found.into_iter().map(inner));
-        }
+    }
+}
+
+fn check_task(task: &Submission, now: Timestamp) -> Result<(), Vec<Mistake>> {
+    let said = [
+        task.not_before.is_some(),
+        task.deadline.is_some(),
+        task.idempotency_key.is_some(),
+        task.parent_id.is_some(),
+    ];
+    let mut mistakes: Vec<Mistake> = NOT_AGAIN
+        .into_iter()
+        .zip(said)
+        .filter(|(_, said)| *said)
+        .map(|((field, why), _)| Mistake::at(format!("/task/{field}"), why))
+        .collect();
+    if let Err(found) = task.check(TaskId::new(now, [0; 10]), now) {
+        let inner = |m: Mistake| Mistake::at(format!("/task{}", m.pointer), m.message);
+        mistakes.extend(found.into_iter().map(inner));
+    }
+    match mistakes.is_empty() {
+        true => Ok(()),
+        false => Err(mistakes),
     }
 }
 

@@ -14,14 +14,14 @@ use warrener_api::schedule::{FiringObject, ScheduleObject, ScheduleRequest};
 use warrener_api::{Page, SubmitRequest};
 use warrener_backend::schedule::FiringRow;
 use warrener_model::name::ScheduleName;
-use warrener_model::schedule::{self, Schedule, Target, When};
+use warrener_model::schedule::{self, Schedule, Target, When, Work};
 
 /// Rows of a page of firings, unless said.
 const ROWS: usize = 100;
 
 /// Make a schedule
 ///
-/// 201 says that it is durable: from now on each of its slots starts its task, once, whichever server is there.
+/// 201 says that it is durable: from now on each of its slots starts its task or run, once, whichever server is there.
 #[utoipa::path(
     post, path = "/api/v1/schedules", operation_id = "create_schedule", tag = "schedules",
     request_body = ScheduleRequest,
@@ -41,7 +41,7 @@ pub(crate) async fn create(
 
 /// List schedules
 ///
-/// By name. Their tasks come without description and input.
+/// By name. Their tasks come without description and input, their workflows without file and inputs.
 #[utoipa::path(
     get, path = "/api/v1/schedules", operation_id = "list_schedules", tag = "schedules",
     params(
@@ -59,7 +59,10 @@ pub(crate) async fn list(
     let page = by_name("schedules", &params, rows, |row| row.name.as_str())?;
     let bare = |row: &Schedule| {
         let mut object = shown(row);
-        (object.task.description, object.task.input) = (None, None);
+        if let Some(task) = &mut object.task {
+            (task.description, task.input) = (None, None);
+        }
+        (object.workflow, object.inputs) = (None, None);
         object
     };
     Ok(Json(Page {
@@ -85,7 +88,7 @@ pub(crate) async fn get(
 
 /// Delete a schedule
 ///
-/// With the history of its slots. The tasks that it started are as they were. Answers with what it was.
+/// With the history of its slots. What it started is as it was. Answers with what it was.
 #[utoipa::path(
     delete, path = "/api/v1/schedules/{name}", operation_id = "delete_schedule", tag = "schedules",
     params(("name" = String, Path, description = "the schedule")),
@@ -142,13 +145,13 @@ pub(crate) async fn resume(
 
 /// Run a schedule now
 ///
-/// Starts its task now, paused or not, and uses up no slot. While the task before has not ended its overlap policy holds:
+/// Starts its task or run now, paused or not, and uses up no slot. While the one before has not ended its overlap policy holds:
 /// with `skip` the answer is 409, with `queue` it waits, with `cancel` the other one is cancelled.
 #[utoipa::path(
     post, path = "/api/v1/schedules/{name}/run", operation_id = "run_schedule", tag = "schedules",
     params(("name" = String, Path, description = "the schedule")),
     request_body = PauseRequest,
-    responses((status = 200, description = "The schedule; last_task_id is the task", body = ScheduleObject))
+    responses((status = 200, description = "The schedule; last_task_id is the task, last_run_id the run", body = ScheduleObject))
 )]
 pub(crate) async fn run(
     State(app): State<App>,
@@ -199,7 +202,6 @@ pub(crate) async fn firings(
 }
 
 fn shown(row: &Schedule) -> ScheduleObject {
-    let Target::Task(task) = &row.target;
     let mut object = ScheduleObject {
         name: row.name.to_string(),
         overlap: row.overlap.as_str().into(),
@@ -211,12 +213,19 @@ fn shown(row: &Schedule) -> ScheduleObject {
         next: row.upcoming(),
         waiting: u32::try_from(row.waiting.len()).unwrap_or(u32::MAX),
         last_slot: row.last_slot,
-        last_task_id: row.last_task,
-        task: SubmitRequest::of(task),
+        last_task_id: row.last.and_then(Work::task),
+        last_run_id: row.last.and_then(Work::run),
         created_at: row.created_at,
         version: row.version,
         ..ScheduleObject::default()
     };
+    match &row.target {
+        Target::Task(task) => object.task = Some(SubmitRequest::of(task)),
+        Target::Workflow(flow) => {
+            object.workflow = Some(flow.file.clone());
+            object.inputs = Some(flow.inputs.clone());
+        }
+    }
     match &row.when {
         When::Cron { pattern, time_zone } => {
             object.cron = Some(pattern.clone());
@@ -238,7 +247,8 @@ fn firing(row: FiringRow) -> FiringObject {
         cause: firing.slot.cause.as_str().into(),
         outcome: firing.outcome.as_str().into(),
         count: firing.count,
-        task_id: firing.task,
+        task_id: firing.work.and_then(Work::task),
+        run_id: firing.work.and_then(Work::run),
         reason: firing.reason,
         at: firing.at,
     }

@@ -13,6 +13,7 @@ const ROUTES: &str = "POST /api/v1/tasks; GET /api/v1/tasks; POST /api/v1/tasks/
     POST /api/v1/agents/{id}/drain; POST /api/v1/agents/{id}/resume; POST /api/v1/agents/{id}/stop; GET /api/v1/lanes;
     GET /api/v1/lanes/{lane}; POST /api/v1/lanes/{lane}/pause; POST /api/v1/lanes/{lane}/resume;
     GET /api/v1/dead/groups; POST /api/v1/dead/requeue; POST /api/v1/dead/discard; GET /api/v1/refused; GET /api/v1/books;
+    POST /api/v1/runs; GET /api/v1/runs; GET /api/v1/runs/{id}; POST /api/v1/runs/{id}/cancel; POST /api/v1/runs/{id}/retry-failed;
     GET /api/v1/schedules; POST /api/v1/schedules; GET /api/v1/schedules/{name}; DELETE /api/v1/schedules/{name};
     POST /api/v1/schedules/{name}/pause; POST /api/v1/schedules/{name}/resume; POST /api/v1/schedules/{name}/run;
     GET /api/v1/schedules/{name}/firings; GET /api/v1/breakers; POST /api/v1/breakers/{kind}/reset;
@@ -118,12 +119,21 @@ fn every_documented_route_answers_as_documented() {
         server.submit(json!({"kind": "nobody", "input": [1]})),
     );
     server.ended(&server.submit(json!({"kind": "talk"})));
+    let workflow = json!({"workflow": "name: w\nsteps: [{ id: a, kind: nobody }]"});
+    let run = server.post("/api/v1/runs", workflow.clone()).json()["id"].clone();
+    let yearly = |name| json!({"name": name, "cron": "0 0 1 1 *", "overlap": "queue", "task": {"kind": "nobody"}});
     for (method, path, operation) in operations(&document) {
         let at = path.replace("{lane}", "default").replace("{kind}", "flaky");
-        let at = match at.starts_with("/api/v1/agents") {
-            true => at.replace("{id}", "ann"),
-            false => at.replace("{id}", &open),
+        let id = match at.split('/').nth(3) {
+            Some("agents") => "ann",
+            Some("runs") => run.as_str().unwrap(),
+            _ => &open,
         };
+        let at = at.replace("{id}", id).replace("{name}", "yearly");
+        if path.contains("{name}") {
+            // One of the routes deletes it.
+            server.post("/api/v1/schedules", yearly("yearly"));
+        }
         if path.ends_with("/stream") {
             // An answer without an end; the tests of the stream read it.
             server.listen(&at, None);
@@ -131,6 +141,8 @@ fn every_documented_route_answers_as_documented() {
         }
         let body = match path.as_str() {
             "/api/v1/tasks" => json!({"kind": "a"}),
+            "/api/v1/runs" => workflow.clone(),
+            "/api/v1/schedules" => yearly("another"),
             "/api/v1/tasks/batch" => json!([{"kind": "a"}]),
             "/api/v1/tasks/wait" => json!({"ids": [dead, open]}),
             "/api/v1/tasks/{id}/reassign" => json!({"agent": "ann"}),
@@ -141,6 +153,7 @@ fn every_documented_route_answers_as_documented() {
         };
         let reply = match method.as_str() {
             "GET" => server.get(&at),
+            "DELETE" => server.send(server.request("DELETE", &at), b""),
             _ => server.post(&at, body.clone()),
         };
         assert!(

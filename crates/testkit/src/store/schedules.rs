@@ -7,7 +7,7 @@ use warrener_backend::schedule::{ScheduleOp, ScheduleQuery};
 use warrener_backend::store::Op;
 use warrener_backend::{Change, Committed, Store};
 use warrener_model::name::ScheduleName;
-use warrener_model::schedule::{FIRINGS_KEPT, Outcome, Schedule, ScheduleRequest};
+use warrener_model::schedule::{FIRINGS_KEPT, Outcome, Schedule, ScheduleRequest, Work};
 use warrener_model::{TaskId, Timestamp};
 
 fn name(text: &str) -> ScheduleName {
@@ -36,7 +36,7 @@ async fn make(store: &dyn Store, text: &str) -> Schedule {
 /// What a server does that looks at it at this time: the write, as it is to be committed.
 fn fired(row: &Schedule, now: Timestamp) -> (Schedule, ScheduleOp) {
     let decision = row.look(now, false).expect("something is due");
-    let decision = decision.started(TaskId::new(now, [7; 10]), now);
+    let decision = decision.started(Work::Task(TaskId::new(now, [7; 10])), now);
     let write = ScheduleOp::Write(decision.schedule.clone(), decision.firings);
     (decision.schedule, write)
 }

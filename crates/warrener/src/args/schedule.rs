@@ -2,6 +2,7 @@
 
 use super::task::PageArgs;
 use super::values::{Input, input, label, span};
+use super::workflow::set;
 use clap::{ArgGroup, Args, Subcommand};
 use std::time::Duration;
 use warrener_model::name::ScheduleName;
@@ -10,12 +11,13 @@ use warrener_model::{Kind, Lane, Timestamp};
 /// Make schedules, look at them, pause, resume and run them
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Make a schedule: it submits a task at each of its slots, once
+    /// Make a schedule: it submits a task, or runs a workflow, at each of its slots, once
     ///
     /// Examples:
     ///   warrener schedule create nightly --cron '30 2 * * *' --time-zone Europe/Berlin --kind backup
     ///   warrener schedule create poll --every 5m --overlap queue --kind fetch --input '{"url": "…"}'
     ///   warrener schedule create launch --at 2027-01-01T00:00:00Z --kind announce
+    ///   warrener schedule create release --cron '0 9 * * MON' --workflow release.yaml --set version=next
     #[command(verbatim_doc_comment)]
     Create(Box<Create>),
     /// List schedules by name
@@ -48,19 +50,19 @@ pub(crate) enum Verb {
     ///   warrener schedule pause nightly
     #[command(verbatim_doc_comment)]
     Pause(One),
-    /// Start tasks by it again; the slots of the pause are gone
+    /// Start things by it again; the slots of the pause are gone
     ///
     /// Example:
     ///   warrener schedule resume nightly
     #[command(verbatim_doc_comment)]
     Resume(One),
-    /// Start its task now, paused or not; prints the id of the task
+    /// Start its task or run now, paused or not; prints the id of that
     ///
     /// Example:
     ///   warrener schedule run nightly
     #[command(verbatim_doc_comment)]
     Run(One),
-    /// Delete a schedule with its history; its tasks stay
+    /// Delete a schedule with its history; what it started stays
     ///
     /// Example:
     ///   warrener schedule delete nightly --yes
@@ -88,6 +90,7 @@ pub(crate) struct Firings {
 /// See [`Verb::Create`].
 #[derive(Args, Clone, Debug)]
 #[command(group(ArgGroup::new("when").required(true).args(["cron", "every", "at"])))]
+#[command(group(ArgGroup::new("what").required(true).args(["kind", "workflow"])))]
 pub(crate) struct Create {
     #[command(flatten)]
     pub(crate) one: One,
@@ -121,9 +124,15 @@ pub(crate) struct Create {
     /// It begins paused
     #[arg(long)]
     pub(crate) paused: bool,
-    /// What sort of work its tasks are
+    /// It submits tasks of this sort of work
     #[arg(long, value_name = "K")]
-    pub(crate) kind: Kind,
+    pub(crate) kind: Option<Kind>,
+    /// Or it runs this workflow; `-` is stdin
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["lane", "priority", "input", "title", "description", "deadline", "timeout", "max_attempts", "labels"])]
+    pub(crate) workflow: Option<String>,
+    /// One input of the workflow; JSON if it reads so, else text
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = set, requires = "workflow")]
+    pub(crate) set: Vec<(String, serde_json::Value)>,
     /// Where they wait [default: default]
     #[arg(long, value_name = "L")]
     pub(crate) lane: Option<Lane>,

@@ -23,7 +23,10 @@ pub(crate) const SCHEDULE: View = View {
         "waiting",
         "last_slot",
         "last_task_id",
+        "last_run_id",
         "task",
+        "workflow",
+        "inputs",
         "created_at",
         "version",
     ],
@@ -38,6 +41,7 @@ pub(crate) const SCHEDULE: View = View {
         ("NEXT", "next.0"),
         ("LAST", "last_slot"),
         ("LAST TASK", "last_task_id"),
+        ("LAST RUN", "last_run_id"),
     ],
 };
 
@@ -54,7 +58,7 @@ pub(crate) const FIRING: View = View {
     noun: "firing",
     id: "n",
     fields: &[
-        "n", "slot", "cause", "outcome", "count", "task_id", "reason", "at",
+        "n", "slot", "cause", "outcome", "count", "task_id", "run_id", "reason", "at",
     ],
     columns: &[
         ("SLOT", "slot"),
@@ -62,6 +66,7 @@ pub(crate) const FIRING: View = View {
         ("OUTCOME", "outcome"),
         ("SLOTS", "count"),
         ("TASK", "task_id"),
+        ("RUN", "run_id"),
         ("REASON", "reason"),
     ],
 };

@@ -172,3 +172,40 @@ fn a_person_makes_looks_at_runs_and_deletes_a_schedule() {
         .run("schedule create x --kind a")
         .fails(2, &["--cron", "--every", "--at"]);
 }
+
+#[test]
+fn a_schedule_runs_a_workflow() {
+    let place = Place::new();
+    let _server = place.server();
+    let _agent = place.agent("ann", "", "cat > /dev/null; echo '{\"done\":true}'");
+    place.write(
+        "wrong.yaml",
+        "name: w\nsteps: [{ id: a, kind: k, needs: [b] }]\n",
+    );
+    let make = |file: &str| {
+        place.run(&format!(
+            "schedule create s --cron @yearly --workflow {file}"
+        ))
+    };
+    make("wrong.yaml").fails(2, &["wrong.yaml:2:"]);
+    place.write(
+        "two.yaml",
+        "name: two\ninputs: { of: { type: integer, required: true } }\nsteps:\n  - { id: a, kind: k, input: { of: \"{{ inputs.of }}\" } }\n  - { id: b, kind: k, needs: [a] }\n",
+    );
+    make("two.yaml").fails(2, &["/inputs/of"]);
+    make("two.yaml --set of=3").exits(0);
+    let run = place.run("schedule run s").word();
+    until("the end of the run", || {
+        let reply = place.http().try_get(&format!("/api/v1/runs/{run}")).ok()?;
+        (reply.json()["state"] == "succeeded").then_some(())
+    });
+    let rows = firings(&place, "s");
+    assert_eq!(
+        (&rows[0]["run_id"], &rows[0]["task_id"]),
+        (&json!(run), &Value::Null)
+    );
+    assert_eq!(get(&place, "s")["inputs"], json!({"of": 3}));
+    place
+        .run("schedule create t --at 2100-01-01T00:00:00Z --workflow two.yaml --lane x")
+        .fails(2, &["--lane"]);
+}

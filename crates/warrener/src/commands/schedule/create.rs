@@ -1,7 +1,7 @@
 //! `warrener schedule create`.
 
 use crate::args::schedule::Create;
-use crate::commands::input;
+use crate::commands::{input, workflow};
 use crate::error::CliError;
 use crate::globals::Globals;
 use crate::view::SCHEDULE;
@@ -20,19 +20,21 @@ pub(crate) fn run(args: Create, globals: &Globals) -> Result<ExitCode, CliError>
 }
 
 fn request(args: Create) -> Result<ScheduleRequest, CliError> {
-    let task = SubmitRequest {
-        kind: args.kind.to_string(),
+    let input = args.input.as_ref().map(input::json).transpose()?;
+    let workflow = args.workflow.as_deref().map(workflow::text).transpose()?;
+    let task = args.kind.map(|kind| SubmitRequest {
+        kind: kind.to_string(),
         lane: args.lane.map(|lane| lane.to_string()),
         title: args.title,
         description: args.description,
-        input: args.input.as_ref().map(input::json).transpose()?,
+        input,
         priority: args.priority,
         deadline_ms: args.deadline.map(millis),
         timeout_ms: args.timeout.map(millis),
         max_attempts: args.max_attempts,
         labels: args.labels.into_iter().collect(),
         ..SubmitRequest::default()
-    };
+    });
     Ok(ScheduleRequest {
         name: args.one.name.to_string(),
         cron: args.cron,
@@ -46,6 +48,8 @@ fn request(args: Create) -> Result<ScheduleRequest, CliError> {
         late_ms: args.late.map(millis),
         paused: args.paused,
         task,
+        inputs: workflow.as_ref().map(|_| args.set.into_iter().collect()),
+        workflow,
     })
 }
 
