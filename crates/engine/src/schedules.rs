@@ -44,6 +44,7 @@ async fn tick(orchestrator: &Orchestrator, core: &Arc<Core>) -> Result<Duration>
     if core.is_draining() {
         return Ok(Duration::MAX);
     }
+    let mut least = Duration::ZERO;
     for row in core.store.schedules(ScheduleQuery::Due(now)).await? {
         let busy = is_busy(core, &row).await?;
         if let Some(decision) = row.look(now, busy)
@@ -51,11 +52,12 @@ async fn tick(orchestrator: &Orchestrator, core: &Arc<Core>) -> Result<Duration>
         {
             // Its slot stays due; the schedules behind it have theirs all the same.
             tracing::warn!(schedule = %row.name, %error, "a schedule waits");
+            least = core.options.timers.poll;
         }
     }
     let next = core.store.next_slot().await?;
     let now = core.now().await?;
-    Ok(next.map_or(Duration::MAX, |at| at.since(now)))
+    Ok(next.map_or(Duration::MAX, |at| at.since(now)).max(least))
 }
 
 /// Whether what it started last has not ended.

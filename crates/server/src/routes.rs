@@ -160,7 +160,7 @@ impl Modify for Problems {
             .content("application/problem+json", content)
             .build();
         for item in document.paths.paths.values_mut() {
-            let operations = [&mut item.get, &mut item.post];
+            let operations = [&mut item.get, &mut item.post, &mut item.delete];
             for operation in operations.into_iter().flatten() {
                 let operation: &mut Operation = operation;
                 let responses = &mut operation.responses.responses;

@@ -187,7 +187,7 @@ fn a_schedule_runs_a_workflow() {
             "schedule create s --cron @yearly --workflow {file}"
         ))
     };
-    make("wrong.yaml").fails(2, &["wrong.yaml:2:"]);
+    make("wrong.yaml").fails(6, &["wrong.yaml:2:"]);
     place.write(
         "two.yaml",
         "name: two\ninputs: { of: { type: integer, required: true } }\nsteps:\n  - { id: a, kind: k, input: { of: \"{{ inputs.of }}\" } }\n  - { id: b, kind: k, needs: [a] }\n",
