@@ -111,7 +111,7 @@ impl Schedule {
 
     /// Those of the slots that are to be started, oldest first; the others are missed.
     fn catch_up(&self, came: &[Timestamp], now: Timestamp, firings: &mut Vec<Firing>) -> Vec<Slot> {
-        let (missed, on_time): (Vec<_>, Vec<_>) =
+        let (missed, on_time): (Vec<Timestamp>, Vec<Timestamp>) =
             came.iter().partition(|at| now.since(**at) > self.late);
         let made_up = match self.catch_up {
             CatchUp::None => 0,
@@ -210,9 +210,9 @@ impl Decision {
     }
 }
 
-fn in_time(at: &Timestamp) -> Slot {
+fn in_time(at: Timestamp) -> Slot {
     Slot {
-        at: *at,
+        at,
         cause: Cause::Time,
     }
 }
