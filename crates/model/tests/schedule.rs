@@ -1,4 +1,5 @@
 //! Schedules: which slots there are, also where clocks are set, and what becomes of those that came.
+#![allow(clippy::unwrap_used, reason = "a test that fails here says enough")]
 
 use proptest::prelude::*;
 use std::collections::BTreeMap;
