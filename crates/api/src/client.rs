@@ -16,6 +16,7 @@ mod failure;
 pub use failure::ClientError;
 pub mod patience;
 pub mod routes;
+pub mod schedules;
 pub mod sse;
 pub mod state;
 

@@ -27,6 +27,7 @@ pub mod dead;
 pub mod health;
 pub mod lane;
 pub mod refused;
+pub mod schedule;
 pub mod stream;
 pub mod words;
 pub use words::Word;

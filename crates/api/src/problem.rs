@@ -36,6 +36,7 @@ pub const CODES: &[Code] = &[
     Code { code: "version_conflict", status: 409, title: "it has changed meanwhile", hint: "read it again and decide again" },
     Code { code: "locked", status: 409, title: "somebody else has the lock", hint: "try again after the time that is named, or when it is given back" },
     Code { code: "lock_lost", status: 409, title: "the lock is not held any more", hint: "stop what it guards; take the lock again and read what it guards before writing" },
+    Code { code: "name_taken", status: 409, title: "there is one of this name already", hint: "choose another name, or delete the one that is there" },
     Code { code: "not_waiting", status: 409, title: "the task does not wait for this", hint: "`warrener task get ID` says in waiting_for what it waits for" },
     Code { code: "too_large", status: 413, title: "over a limit", hint: "send less; large inputs belong in a file that the input names" },
     Code { code: "invalid", status: 422, title: "the request has mistakes", hint: "correct what `errors` lists; nothing was accepted" },

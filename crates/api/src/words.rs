@@ -35,6 +35,14 @@ words! {
     StepState { Pending, Running, Succeeded, Failed, Skipped, Cancelled }
     /// Why a key of shared state has a version. May grow.
     StateCause { Set, Deleted, Expired, Restored }
+    /// What becomes of a slot while the task of the one before has not ended. May grow.
+    Overlap { Skip, Queue, Cancel }
+    /// What becomes of slots that were missed. May grow.
+    CatchUp { None, Last, All }
+    /// Why a slot came. May grow.
+    SlotCause { Time, Hand }
+    /// What became of a slot. May grow.
+    SlotOutcome { Started, Skipped, Missed, Refused }
     /// What goes first.
     Priority { Low, Normal, High, Critical }
     /// What a task that has not ended waits for. May grow.

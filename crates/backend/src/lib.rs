@@ -12,6 +12,7 @@ pub use store::{Change, Committed, Store};
 pub mod query;
 pub mod refused;
 pub mod run;
+pub mod schedule;
 pub mod state;
 pub use query::{Query, Rows};
 pub mod memory;

@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::refused::RefusedRow;
 use crate::run::{RunQuery, RunRows};
+use crate::schedule::{FiringRow, ScheduleQuery};
 use crate::state::{StateQuery, StateRows};
 use crate::store::{LaneSettings, LogChunk, Store};
 use warrener_model::agent::{Agent, Who};
@@ -10,6 +11,7 @@ use warrener_model::filter::Filter;
 use warrener_model::id::{ClaimId, TaskId};
 use warrener_model::life::State;
 use warrener_model::name::{Kind, Lane};
+use warrener_model::schedule::Schedule;
 use warrener_model::task::{Task, TaskError};
 use warrener_model::{Class, Timestamp};
 
@@ -106,6 +108,8 @@ pub enum Query {
     Run(RunQuery),
     /// About shared state.
     State(StateQuery),
+    /// About schedules.
+    Schedule(ScheduleQuery),
 }
 
 /// What a page is sorted by; the id breaks ties.
@@ -237,7 +241,7 @@ pub enum Rows {
     Tasks(Vec<Task>),
     /// To `Held`.
     Held(Vec<HeldLease>),
-    /// To `NextDue`.
+    /// To `NextDue`, and that of schedules.
     NextDue(Option<Timestamp>),
     /// To `Logs`.
     Logs(Vec<LogRow>),
@@ -261,6 +265,10 @@ pub enum Rows {
     Run(RunRows),
     /// To `State`.
     State(StateRows),
+    /// To [`ScheduleQuery::All`], `One`, `Due`.
+    Schedules(Vec<Schedule>),
+    /// To [`ScheduleQuery::Firings`].
+    Firings(Vec<FiringRow>),
 }
 
 macro_rules! ask {

@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::query::{Query, Rows};
 use crate::refused::RefusedMessage;
 use crate::run::RunOp;
+use crate::schedule::ScheduleOp;
 use crate::state::{StateOp, Stated};
 use async_trait::async_trait;
 use std::fmt;
@@ -63,6 +64,8 @@ pub enum Op {
     Run(RunOp),
     /// Changes shared state.
     State(StateOp),
+    /// Changes a schedule.
+    Schedule(Box<ScheduleOp>),
 }
 
 /// See [`Op::Accept`].

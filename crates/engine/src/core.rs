@@ -37,6 +37,8 @@ pub(crate) struct Core {
     pub(crate) timer: Notify,
     /// A value of shared state may be the next one that is over.
     pub(crate) over: Notify,
+    /// A schedule was made or changed.
+    pub(crate) slots: Notify,
     /// What the queues of fast lanes have delivered.
     pub(crate) passed: Passed,
     pub(crate) alerts: Alerts,
@@ -110,6 +112,7 @@ impl Core {
             ready: Notify::new(),
             timer: Notify::new(),
             over: Notify::new(),
+            slots: Notify::new(),
             passed: Passed::default(),
             draining: AtomicBool::new(false),
             lag: Lag::default(),

@@ -5,6 +5,7 @@ use warrener_model::filter::FilterError;
 use warrener_model::id::RunId;
 use warrener_model::life::State;
 use warrener_model::run::RunState;
+use warrener_model::schedule::Work;
 use warrener_model::state::Refusal;
 use warrener_model::{Mistake, TaskId};
 
@@ -95,6 +96,20 @@ pub enum Error {
         /// Why not.
         why: Refusal,
     },
+    /// A schedule of this name is there.
+    #[error("there is a schedule {0} already")]
+    ScheduleExists(String),
+    /// What a schedule started last has not ended, and its overlap policy is to skip.
+    #[error("schedule {schedule} skips what overlaps, and its {work} has not ended")]
+    ScheduleBusy {
+        /// The schedule.
+        schedule: String,
+        /// What has not ended.
+        work: Work,
+    },
+    /// Somebody else changed it again and again.
+    #[error("schedule {0} changed too often meanwhile")]
+    ScheduleChanged(String),
     /// Too much at once: later.
     #[error("too many requests at once")]
     Overloaded,
@@ -120,7 +135,7 @@ impl Error {
             Error::NotWaiting { .. } => "not_waiting",
             Error::NotAllowed { .. } => "not_allowed",
             Error::AttemptOver { .. } => "unauthenticated",
-            Error::Contended(_) => "version_conflict",
+            Error::Contended(_) | Error::ScheduleChanged(_) => "version_conflict",
             Error::State { why, .. } => match why {
                 Refusal::Version(_) => "version_conflict",
                 Refusal::Absent => "not_found",
@@ -129,6 +144,8 @@ impl Error {
                 Refusal::Forgotten => "cursor_invalid",
                 Refusal::TooMany(_) => "too_large",
             },
+            Error::ScheduleExists(_) => "name_taken",
+            Error::ScheduleBusy { .. } => "illegal_state",
             Error::Overloaded => "overloaded",
             Error::Draining => "draining",
             Error::Backend(backend::Error::NotAllowed(_)) => "not_allowed",

@@ -34,6 +34,7 @@ mod registry;
 mod retention;
 mod roster;
 mod runs;
+mod schedules;
 mod signals;
 mod state;
 mod submissions;

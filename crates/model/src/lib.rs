@@ -26,6 +26,7 @@ pub mod name;
 pub use name::{AgentId, Kind, Lane, Space, StateKey};
 pub mod id;
 pub use id::{ClaimId, InstanceId, RunId, TaskId};
+pub mod schedule;
 pub mod submission;
 pub use submission::{Mistake, Submission};
 pub mod time;

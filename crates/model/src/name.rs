@@ -144,6 +144,10 @@ name!(
     /// What a value of shared state is found by.
     StateKey, "state key", true, 128, KEY, NONE
 );
+name!(
+    /// Which schedule it is.
+    ScheduleName, "schedule", false, 48, SHORT, NONE
+);
 
 name!(
     /// Which of its outputs a piece of a program's log is from.

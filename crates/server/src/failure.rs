@@ -105,6 +105,14 @@ impl From<Error> for Failure {
             Error::AttemptOver { .. } => Problem::new(code, error.to_string())
                 .hint("end: another attempt has a token of its own; nothing that this one says counts any more")
                 .into(),
+            Error::ScheduleBusy { work, .. } => {
+                let problem = Problem::new(code, error.to_string())
+                    .hint("wait for its end, or cancel it; --overlap queue or cancel would have it wait or give way");
+                match work.task() {
+                    Some(task) => problem.task(task).into(),
+                    None => problem.into(),
+                }
+            }
             Error::KeyTaken(task) => Problem::new(code, error.to_string()).task(task).into(),
             Error::State {
                 why: Refusal::Version(version),

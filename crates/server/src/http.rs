@@ -18,5 +18,6 @@ pub(crate) mod metrics;
 pub(crate) mod own;
 pub(crate) mod refused;
 pub(crate) mod runs;
+pub(crate) mod schedules;
 pub(crate) mod state;
 pub(crate) mod tasks;

@@ -15,7 +15,7 @@ use std::str::FromStr;
 use std::time::Duration;
 use warrener_api::requests;
 use warrener_model::id::RunId;
-use warrener_model::name::{NameError, Space, StateKey};
+use warrener_model::name::{NameError, ScheduleName, Space, StateKey};
 use warrener_model::submission::unknown;
 use warrener_model::time::parse_span;
 use warrener_model::{AgentId, Kind, Lane, TaskId};
@@ -82,6 +82,12 @@ impl<S: Send + Sync> FromRequestParts<S> for At<(Space, StateKey)> {
             StateKey::new(&key).map_err(wrong)?,
         );
         Ok(At(place))
+    }
+}
+
+impl Part for ScheduleName {
+    fn read(text: &str) -> Result<Self, String> {
+        ScheduleName::new(text).map_err(|e| e.to_string())
     }
 }
 

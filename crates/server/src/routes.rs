@@ -6,7 +6,7 @@ use crate::failure::{Answer, Failure};
 use crate::guard::guard;
 use crate::http::{
     acts, agents, batch, books, breakers, dead, health, history, lanes, link, list, live, locks,
-    login, metrics, own, refused, runs, state, tasks,
+    login, metrics, own, refused, runs, schedules, state, tasks,
 };
 use crate::page;
 use crate::reading::Params;
@@ -52,6 +52,12 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(lanes::resume))
         .routes(routes!(breakers::list))
         .routes(routes!(breakers::reset))
+        .routes(routes!(schedules::create, schedules::list))
+        .routes(routes!(schedules::get, schedules::delete))
+        .routes(routes!(schedules::pause))
+        .routes(routes!(schedules::resume))
+        .routes(routes!(schedules::run))
+        .routes(routes!(schedules::firings))
         .routes(routes!(dead::groups))
         .routes(routes!(dead::requeue))
         .routes(routes!(dead::discard))
@@ -129,6 +135,7 @@ async fn document(params: Params) -> Answer<impl IntoResponse> {
         (name = "dead", description = "What Warrener gave up, and what to do about it"),
         (name = "lanes", description = "Where tasks wait"),
         (name = "breakers", description = "Kinds that rest while what they need does not work"),
+        (name = "schedules", description = "Tasks, and runs of workflows, that begin at their times"),
         (name = "agents", description = "Who does them"),
         (name = "server", description = "The server itself"),
     )

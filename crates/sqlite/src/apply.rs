@@ -4,7 +4,7 @@
 //! not handled here: the writer gives up the whole transaction.
 
 use crate::row::{INSERT, UPDATE, int, json, life_values, task_values};
-use crate::{log, refused, state, tally};
+use crate::{log, refused, schedule, state, tally};
 use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 use warrener_backend::state::Stated;
@@ -109,6 +109,11 @@ fn operations(
                 Ok(done) => stated.push(done),
                 Err(why) => return Err(Stop::Refused(Committed::Refused(why))),
             },
+            Op::Schedule(op) => {
+                if !schedule::change(db, op)? {
+                    return Err(Stop::Refused(Committed::Conflict));
+                }
+            }
         }
     }
     Ok((accepted, stated))

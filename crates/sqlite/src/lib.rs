@@ -14,6 +14,7 @@ mod purge;
 mod readers;
 mod refused;
 mod run;
+mod schedule;
 mod tally;
 use readers::{Reach, Readers};
 mod cells;

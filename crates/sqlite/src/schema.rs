@@ -10,13 +10,14 @@ use warrener_model::Timestamp;
 use warrener_model::id::StoreId;
 
 /// Each brings the schema from the version of its place to the next one.
-const MIGRATIONS: [&str; 7] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_ledger.sql"),
     include_str!("../migrations/0003_kind.sql"),
     include_str!("../migrations/0004_fast.sql"),
     include_str!("../migrations/0005_refused.sql"),
     include_str!("../migrations/0006_runs.sql"),
+    include_str!("../migrations/0007_schedule.sql"),
     include_str!("../migrations/0008_state.sql"),
 ];
 /// "Wrnr": tells our files from those of other programs.

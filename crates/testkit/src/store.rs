@@ -19,6 +19,7 @@ pub mod ready;
 pub mod refused;
 pub mod runs;
 pub mod sample;
+pub mod schedules;
 pub mod state;
 pub mod timers;
 
@@ -116,6 +117,11 @@ macro_rules! store_suite {
             state::old_versions_are_forgotten,
             state::a_lock_has_one_holder_and_fences_the_others,
             state::a_refused_write_takes_its_whole_change_back,
+            schedules::a_schedule_is_as_it_was_written_last,
+            schedules::a_schedule_is_written_only_over_the_row_that_was_read,
+            schedules::of_many_servers_one_starts_the_task_of_a_slot,
+            schedules::what_is_due_or_waits_is_found,
+            schedules::the_oldest_firings_go_and_those_of_others_stay,
             purge::old_tasks_go_with_all_that_is_theirs,
             purge::dead_tasks_and_open_ones_stay_longer,
             purge::a_call_forgets_no_more_than_its_limit,
@@ -164,6 +170,7 @@ mod tests {
             ("refused", include_str!("store/refused.rs")),
             ("runs", include_str!("store/runs.rs")),
             ("state", include_str!("store/state.rs")),
+            ("schedules", include_str!("store/schedules.rs")),
             ("timers", include_str!("store/timers.rs")),
         ];
         let mut cases = 0;

@@ -17,6 +17,7 @@ mod dlq;
 mod input;
 mod lane;
 mod listing;
+mod schedule;
 mod server;
 mod spec;
 mod state;
@@ -57,6 +58,7 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
     match command {
         Command::Task(verb) => task::run(verb, globals),
         Command::Dlq(verb) => dlq::run(verb, globals),
+        Command::Schedule(verb) => schedule::run(verb, globals),
         Command::Lane(verb) => lane::run(verb, globals),
         Command::Agent(verb) => agent::run(verb, globals),
         Command::Workflow(verb) => workflow::run(verb, globals),

@@ -2,6 +2,8 @@
 
 mod state;
 pub(crate) use state::{LOCK, RESTORED, SNAPSHOT, STATE, WRITTEN};
+mod schedule;
+pub(crate) use schedule::{FIRING, SCHEDULE, SLOT};
 
 /// A noun.
 #[derive(Clone, Copy, Debug)]

@@ -330,7 +330,7 @@ fn act(id: TaskId, verb: &str) -> String {
     format!("/api/v1/tasks/{id}/{verb}")
 }
 
-fn list(path: &str, query: &ListQuery) -> String {
+pub(super) fn list(path: &str, query: &ListQuery) -> String {
     with_query(
         path,
         [

@@ -1,6 +1,7 @@
 //! Runs of workflows: start, look, cancel, try again what failed.
 
 use super::Orchestrator;
+use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::runs::{Board, Known, stop};
 use crate::transition::{Intent, Moved};
@@ -42,6 +43,15 @@ pub struct RunView {
     pub waiting: Waiting,
 }
 
+impl RunMistakes {
+    /// The mistakes of a file as those of a request that has it in the field `workflow`.
+    pub fn of_file(mistakes: Vec<FileMistake>) -> Vec<Mistake> {
+        let told = mistakes.into_iter();
+        told.map(|mistake| Mistake::at(format!("/workflow:{}", mistake.place), mistake.message))
+            .collect()
+    }
+}
+
 /// Why a run was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum RunMistakes {
@@ -54,6 +64,49 @@ pub enum RunMistakes {
     /// Anything else.
     #[error(transparent)]
     Other(#[from] Error),
+}
+
+/// A run that is in no store: its operations are one change, whole or not at all.
+pub(crate) struct NewRun {
+    known: Arc<Known>,
+    digest: [u8; 32],
+    pub(crate) ops: Vec<Op>,
+}
+
+/// A run as it begins, with the tasks of its first steps.
+pub(crate) async fn new_run(
+    core: &Core,
+    id: RunId,
+    file: String,
+    given: &serde_json::Map<String, serde_json::Value>,
+    now: Timestamp,
+) -> std::result::Result<NewRun, RunMistakes> {
+    let plan = Plan::of(warrener_workflow::read(&file).map_err(RunMistakes::File)?);
+    let inputs = plan.inputs(given).map_err(Error::Invalid)?;
+    let inputs = serde_json::Value::Object(inputs);
+    let kept = Json::of(&inputs)
+        .map_err(|error| Error::Invalid(vec![Mistake::at("/inputs", error.to_string())]))?;
+    let digest = digest(&file, &kept);
+    let spec = RunSpec {
+        id,
+        name: plan.workflow().name.clone(),
+        file,
+        inputs: kept,
+        digest,
+        created_at: now,
+    };
+    let known = Arc::new(Known { plan, inputs });
+    let mut board = Board::new(known.clone(), RunHead::new(id), known.plan.rows());
+    let first = board.steps.values().filter(|row| row.left == 0);
+    board.ready = first.map(|row| row.n).collect();
+    let mut ops = board.begin_all(core, now).await?;
+    let run = Run {
+        spec,
+        head: board.head.clone(),
+    };
+    let steps = board.steps.values().cloned().collect();
+    ops.insert(0, Op::Run(RunOp::Insert(Box::new(run), steps)));
+    Ok(NewRun { known, digest, ops })
 }
 
 impl Orchestrator {
@@ -74,33 +127,9 @@ impl Orchestrator {
             let mistake = Mistake::at("/idempotency_key", message);
             return Err(Error::Invalid(vec![mistake]).into());
         }
-        let plan = Plan::of(warrener_workflow::read(&file).map_err(RunMistakes::File)?);
-        let inputs = plan.inputs(&given).map_err(Error::Invalid)?;
-        let inputs = serde_json::Value::Object(inputs);
         let now = self.core.now().await?;
-        let kept = Json::of(&inputs)
-            .map_err(|error| Error::Invalid(vec![Mistake::at("/inputs", error.to_string())]))?;
-        let digest = digest(&file, &kept);
-        let spec = RunSpec {
-            id: key.as_deref().map_or_else(|| self.core.run_id(now), keyed),
-            name: plan.workflow().name.clone(),
-            file,
-            inputs: kept,
-            digest,
-            created_at: now,
-        };
-        let id = spec.id;
-        let known = Arc::new(Known { plan, inputs });
-        let mut board = Board::new(known.clone(), RunHead::new(id), known.plan.rows());
-        let first = board.steps.values().filter(|row| row.left == 0);
-        board.ready = first.map(|row| row.n).collect();
-        let mut ops = board.begin_all(&self.core, now).await?;
-        let run = Run {
-            spec,
-            head: board.head.clone(),
-        };
-        let steps = board.steps.values().cloned().collect();
-        ops.insert(0, Op::Run(RunOp::Insert(Box::new(run), steps)));
+        let id = key.as_deref().map_or_else(|| self.core.run_id(now), keyed);
+        let NewRun { known, digest, ops } = new_run(&self.core, id, file, &given, now).await?;
         let change = Change { ops };
         let committed = self
             .core

@@ -177,7 +177,8 @@ impl Orchestrator {
         }
     }
 
-    pub(super) fn accepted(&self, task: &Task) {
+    /// Wakes who hands it out, or keeps its time.
+    pub(crate) fn accepted(&self, task: &Task) {
         if task.life.state == State::Ready {
             self.core.ready.notify_one();
         }
@@ -213,7 +214,8 @@ pub(crate) fn check_submission(
     Ok(task)
 }
 
-fn accept(
+/// The row of a task, with the first one of its history.
+pub(crate) fn accept(
     task: Task,
     key: Option<String>,
     submission: &Submission,

@@ -34,6 +34,7 @@ mod restart;
 mod retry;
 mod rounds;
 mod runs;
+mod schedules;
 mod senders;
 mod state;
 mod submissions;

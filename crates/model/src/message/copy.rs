@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// Server to watchers: something happened to a task. On `task.<event>`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct TaskCopy {
     /// Its place in the history, which `GET /api/v1/stream` goes on after; none for progress, which has no history.
     pub cursor: Option<u64>,
@@ -40,6 +41,7 @@ impl Body for TaskCopy {
 
 /// Server to watchers: an agent came or went. On `agent.<event>`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AgentCopy {
     /// Which boot of it.
     #[serde(flatten)]
@@ -56,6 +58,7 @@ impl Body for AgentCopy {
 
 /// Server to watchers: what a person should know. On `alert`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AlertCopy {
     /// What it is about.
     pub alert: String,
@@ -75,6 +78,7 @@ impl Body for AlertCopy {
 
 /// Server to watchers: a key of shared state has a new version. On `state.<space>.<key>`, without the value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct StateCopy {
     /// Its place among all changes, which a watch over HTTP goes on after.
     pub cursor: u64,

@@ -82,6 +82,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("ground", "has its own file here"),
     ("main", "is this file"),
+    (
+        "schedules",
+        "what is submitted when is between the servers and their store",
+    ),
 ];
 
 #[test]

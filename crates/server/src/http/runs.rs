@@ -245,12 +245,7 @@ fn shown(run: Run, steps: Vec<StepRow>, parked: bool) -> RunObject {
 impl From<RunMistakes> for Failure {
     fn from(mistakes: RunMistakes) -> Self {
         match mistakes {
-            RunMistakes::File(mistakes) => {
-                let told = mistakes.into_iter().map(|mistake| {
-                    Mistake::at(format!("/workflow:{}", mistake.place), mistake.message)
-                });
-                Failure::invalid(told.collect())
-            }
+            RunMistakes::File(mistakes) => Failure::invalid(RunMistakes::of_file(mistakes)),
             RunMistakes::KeyTaken(_) => {
                 warrener_api::Problem::new("idempotency_conflict", mistakes.to_string()).into()
             }

@@ -116,7 +116,7 @@ pub(crate) struct ListArgs {
 }
 
 /// `NAME=VALUE`.
-fn set(text: &str) -> Result<(String, serde_json::Value), String> {
+pub(super) fn set(text: &str) -> Result<(String, serde_json::Value), String> {
     let (name, value) = text
         .split_once('=')
         .ok_or("must look like NAME=VALUE, such as title='Dark mode'")?;

@@ -44,6 +44,13 @@ pub(crate) fn run(verb: Verb, globals: &Globals) -> Result<ExitCode, CliError> {
     }
 }
 
+/// The text of a file that has no mistake. It is read once: stdin cannot be read again.
+pub(crate) fn text(file: &str) -> Result<String, CliError> {
+    let text = super::input::text(file)?;
+    read(file, &text).map_err(invalid)?;
+    Ok(text)
+}
+
 /// Reads the text of a file; its mistakes with `FILE:line:column`.
 fn read(file: &str, text: &str) -> Result<Workflow, Vec<Mistake>> {
     let name = if file == "-" { "stdin" } else { file };

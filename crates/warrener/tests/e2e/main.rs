@@ -61,6 +61,7 @@ mod program_in;
 mod program_out;
 mod program_token;
 mod runs;
+mod schedules;
 mod stage;
 mod state;
 mod stopping;

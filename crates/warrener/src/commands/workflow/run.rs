@@ -1,7 +1,7 @@
 //! `warrener workflow run`: a file, checked here, started there, followed if asked.
 
 use super::progress::Progress;
-use super::{invalid, read};
+use super::text;
 use crate::args::workflow::Run;
 use crate::commands::input;
 use crate::error::{CliError, Exit};
@@ -15,11 +15,8 @@ use warrener_api::run::{RunObject, RunRequest};
 pub(super) fn run(args: Run, globals: &Globals) -> Result<ExitCode, CliError> {
     let output = &globals.output;
     output.check_fields(&RUN)?;
-    // The text is read once: stdin cannot be read again.
-    let workflow = input::text(&args.file)?;
-    read(&args.file, &workflow).map_err(invalid)?;
     let request = RunRequest {
-        workflow,
+        workflow: text(&args.file)?,
         inputs: inputs(&args)?,
     };
     let server = globals.server()?;
