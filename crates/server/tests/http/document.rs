@@ -23,8 +23,6 @@ const ROUTES: &str = "POST /api/v1/tasks; GET /api/v1/tasks; POST /api/v1/tasks/
     GET /api/v1/stream; GET /api/v1/link;
     POST /api/v1/login; POST /api/v1/login/codes; POST /api/v1/logout; GET /livez; GET /readyz; GET /metrics; GET /openapi.json";
 
-const FILE: &str = "name: one\nsteps:\n  - { id: only, kind: nobody }\n";
-
 fn operations(document: &Value) -> Vec<(String, String, Value)> {
     let mut all = vec![];
     for (path, item) in document["paths"].as_object().unwrap() {
