@@ -5,16 +5,23 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::Stdio;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 
-use crate::cargo::{cannot_start, cargo, succeeds};
+use crate::cargo::{cannot_start, cargo, holds, program, succeeds};
 use crate::needs;
 use crate::suite::{self, MUST_HAVE, SUITES, Suite};
 use crate::tally::{self, Tally};
 
 /// How long the torture run of a whole test takes; longer ones are started by hand.
 const TORTURE_MINUTES: &str = "2";
+
+/// A suite that says nothing for so long hangs: the test that does is named by the last lines, and the next suite runs. Long
+/// enough for a build from nothing, which is silent here too.
+const SILENCE: Duration = Duration::from_secs(15 * 60);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -58,8 +65,19 @@ fn run_suite(suite: &Suite) -> io::Result<Tally> {
     let mut child = command
         .spawn()
         .map_err(|error| cannot_start(&command, &error))?;
+    let pid = child.id().to_string();
     let seen = match child.stdout.take() {
-        Some(stdout) => count(stdout, &mut io::stdout().lock())?,
+        Some(stdout) => {
+            let watched = Watched::new(stdout, SILENCE, move || {
+                eprintln!(
+                    "silent for {} minutes: its test program is killed",
+                    SILENCE.as_secs() / 60
+                );
+                // The program that cargo runs; cargo itself goes on with the next one.
+                holds(program("pkill").args(["-KILL", "-P", &pid]));
+            });
+            count(watched, &mut io::stdout().lock())?
+        }
         None => Tally::default(),
     };
     let exited_well = child.wait()?.success();
@@ -68,6 +86,37 @@ fn run_suite(suite: &Suite) -> io::Result<Tally> {
         eprintln!("{}: {reason}", suite.name);
     }
     Ok(tally)
+}
+
+/// A source of bytes that is watched: whenever nothing comes out of it for so long, something is done about it.
+struct Watched<R> {
+    from: R,
+    came: mpsc::Sender<()>,
+}
+
+impl<R> Watched<R> {
+    fn new(from: R, silence: Duration, act: impl Fn() + Send + 'static) -> Self {
+        let (came, comes) = mpsc::channel();
+        thread::spawn(move || {
+            loop {
+                match comes.recv_timeout(silence) {
+                    Ok(()) => {}
+                    Err(RecvTimeoutError::Timeout) => act(),
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+            }
+        });
+        Watched { from, came }
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.from.read(into)?;
+        // The watcher ends when we do, not before.
+        self.came.send(()).ok();
+        Ok(count)
+    }
 }
 
 /// Passes every line on as it comes, and adds up the results among them. Bytes, not text: a test
@@ -120,6 +169,25 @@ mod tests {
             }
         );
         assert_eq!(output, input);
+    }
+
+    #[test]
+    fn a_program_that_hangs_in_silence_is_ended() {
+        let mut shell = program("sh");
+        let mut child = shell
+            .args(["-c", "echo begun; sleep 600; echo never"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = child.id().to_string();
+        let stdout = child.stdout.take().unwrap();
+        let watched = Watched::new(stdout, Duration::from_millis(200), move || {
+            holds(program("pkill").args(["-KILL", "-P", &pid]));
+        });
+        let mut output = vec![];
+        count(watched, &mut output).unwrap();
+        assert_eq!(output, b"begun\nnever\n");
+        assert!(child.wait().unwrap().success());
     }
 
     #[test]

@@ -17,7 +17,7 @@ use warrener_backend::{Address, Delivery, Inbox, Outgoing};
 use warrener_model::Timestamp;
 use warrener_model::agent::{Presence, Who};
 use warrener_model::life::Event;
-use warrener_model::message::{self, Body, BodyError, Bye, Heartbeat, Hello, Named, named};
+use warrener_model::message::{self, Body, BodyError, Bye, Heartbeat, Hello};
 
 mod hello;
 
@@ -88,9 +88,9 @@ async fn read(core: &Arc<Core>, presence: &mut warrener_backend::Subscription) {
     }
 }
 
-/// Which of these are of no use, since the same boot of the same agent says the same sort of thing later on. A server that
-/// comes back finds one hello for each time that an agent asked; to answer each would take longer than it takes the agents
-/// to ask again.
+/// Which of these are hellos that are said again, word for word, later on. A server that comes back finds one for each time
+/// that an agent asked; to answer each would take longer than it takes the agents to ask again. Nothing else is passed
+/// over: a goodbye is not the same as the end of a connection, and what is malformed is counted each time.
 fn said_again(batch: &[Delivery]) -> Vec<bool> {
     let mut later = HashSet::new();
     let mut again: Vec<bool> = batch
@@ -98,12 +98,11 @@ fn said_again(batch: &[Delivery]) -> Vec<bool> {
         .rev()
         .map(|delivery| {
             let message = &delivery.message;
-            match named(&message.body) {
-                Named::Somebody(who) => {
-                    !later.insert((message.kind.clone(), message.sender.clone(), who))
-                }
-                _ => false,
+            if &*message.kind != Hello::TYPE {
+                return false;
             }
+            let said = (&message.sender, message.store, &*message.body);
+            !later.insert(said) && message::decode::<Hello>(&message.body).is_ok()
         })
         .collect();
     again.reverse();

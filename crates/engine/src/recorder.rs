@@ -6,6 +6,7 @@ use crate::core::Core;
 use crate::error::Result;
 use crate::grace::{Then, Waiting};
 use crate::refused::{self, Refusal};
+use crate::state::{self, Asked};
 use crate::transition::{Intent, Moved};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,7 +17,7 @@ use warrener_backend::{Address, Delivery, Inbox, Outgoing, Subscription};
 use warrener_model::agent::Who;
 use warrener_model::life::{Claim, Effect, Event, Refused};
 use warrener_model::message::{
-    self, Body, Claim as ClaimBody, Entry, Outcome, SessionAnswer, Status,
+    self, Body, Claim as ClaimBody, Entry, Outcome, SessionAnswer, StateAsk, Status,
 };
 use warrener_model::name::{Kind, Lane};
 use warrener_model::task::Task;
@@ -74,22 +75,23 @@ async fn read(core: &Arc<Core>, results: &mut Subscription) {
             batch.push(next);
         }
         let count = batch.len() as u64;
-        let mut items = vec![];
+        let (mut items, mut asked) = (vec![], vec![]);
         let (mut deliveries, mut answers) = (vec![], vec![]);
         for delivery in batch {
-            if *delivery.message.kind == *SessionAnswer::TYPE {
-                answers.push(delivery);
-                continue;
-            }
-            match item(core, &delivery) {
-                Ok(item) => {
-                    items.push(item);
-                    deliveries.push(delivery);
+            let read = match &*delivery.message.kind {
+                SessionAnswer::TYPE => {
+                    answers.push(delivery);
+                    continue;
                 }
+                StateAsk::TYPE => ask_of(core, &delivery).map(|ask| asked.push(ask)),
+                _ => item(core, &delivery).map(|item| items.push(item)),
+            };
+            match read {
+                Ok(()) => deliveries.push(delivery),
                 Err(why) => core.refuse(refused::RESULTS, delivery, &why).await,
             }
         }
-        persist(core, &items).await;
+        tokio::join!(persist(core, &items), state::answer(core, &asked));
         deliveries.into_iter().for_each(Delivery::ack);
         // Behind everything that leases depend on.
         for answer in answers {
@@ -143,8 +145,19 @@ fn item(core: &Core, delivery: &Delivery) -> std::result::Result<Item, Refusal> 
             refused::sent_by(message, &outcome.who.clone().into())?;
             Ok(Item::Outcome(Box::new(outcome)))
         }
-        other => Err(Refusal::no_such_type(other, "claim, outcome or answer")),
+        other => Err(Refusal::no_such_type(
+            other,
+            "claim, outcome, state or answer",
+        )),
     }
+}
+
+fn ask_of(core: &Core, delivery: &Delivery) -> std::result::Result<Asked, Refusal> {
+    let message = &delivery.message;
+    core.is_ours(message)?;
+    let ask: StateAsk = message::decode(&message.body)?;
+    refused::sent_by(message, &ask.who.clone().into())?;
+    Ok(Asked::of(core, ask))
 }
 
 /// One commit for all items, then every answer.

@@ -77,6 +77,10 @@ id!(
     StoreId
 );
 id!(
+    /// One run of a workflow.
+    RunId
+);
+id!(
     /// A session: a question put to agents, and what was decided.
     SessionId
 );

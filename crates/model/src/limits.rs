@@ -77,3 +77,11 @@ pub const SESSION_ROUND: Duration = Duration::from_secs(7 * 86_400);
 pub const SESSIONS_OPEN: usize = 1_000;
 /// Refused answers that one session counts; more are counted by the server only.
 pub const SESSION_REFUSALS: u32 = 1_000;
+/// Bytes of a value of shared state as JSON: travels in one broker message.
+pub const STATE_VALUE_BYTES: usize = 256 * 1024;
+/// How long a lock may be held without being renewed: who is gone for a day is not coming back.
+pub const LOCK_LEASE: Duration = Duration::from_secs(86_400);
+/// Characters of a lock's holder and of the id of a request, all printable.
+pub const STATE_WORD_CHARS: usize = 200;
+/// Keys of a space that one restore may write: all of them in one transaction, which others wait for.
+pub const RESTORE_KEYS: usize = 100_000;

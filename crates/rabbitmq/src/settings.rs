@@ -102,7 +102,7 @@ impl Default for Settings {
             window: 256,
             nacks_max: 64,
             backoff_base: Duration::from_millis(100),
-            backoff_max: Duration::from_secs(5),
+            backoff_max: Duration::from_secs(2),
             limits: Limits::default(),
         }
     }

@@ -3,10 +3,12 @@
 use crate::harness::{CLAIMED, Gate, World};
 use crate::puppet::Puppet;
 use std::time::Duration;
+use warrener_backend::Inbox;
 use warrener_backend::fault::point;
 use warrener_engine::Error;
 use warrener_model::AgentId;
 use warrener_model::agent::Presence;
+use warrener_model::message::Bye;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_drain_that_races_a_hello_outlives_a_restart() {
@@ -58,6 +60,31 @@ async fn hellos_that_piled_up_are_not_answered_one_by_one() {
         let welcomes = told.iter().filter(|kind| *kind == "welcome").count();
         // The one that was held, and one for each batch that was read of the others.
         assert!((1..20).contains(&welcomes), "{mode:?}: {welcomes} welcomes");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_goodbye_is_heard_though_its_connection_ends_right_after_it() {
+    for mode in CLAIMED {
+        let world = World::new(mode).await;
+        let puppet = Puppet::join(&world, "a", 1).await;
+        let gate = Gate::at(&world.faults, point::COMMIT);
+        puppet.hello().await;
+        gate.held().await;
+        // Both are read at once, when what is held goes on.
+        for reason in ["stop", "gone"] {
+            let (who, reason) = (puppet.who.clone().into(), reason.into());
+            puppet.say(Inbox::Presence, &Bye { who, reason }).await;
+        }
+        gate.open();
+        let id = AgentId::new("a").unwrap();
+        let presence = loop {
+            match world.orchestrator.agent(&id).unwrap().agent.presence {
+                Presence::Up => tokio::time::sleep(Duration::from_millis(5)).await,
+                gone => break gone,
+            }
+        };
+        assert_eq!(presence, Presence::Left, "{mode:?}");
     }
 }
 

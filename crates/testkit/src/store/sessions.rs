@@ -31,7 +31,13 @@ async fn write(store: &dyn Store, op: SessionOp) -> Committed {
 
 async fn opened(store: &dyn Store, session: &Session) {
     let written = write(store, SessionOp::Open(Box::new(session.clone()))).await;
-    assert_eq!(written, Committed::Done { accepted: vec![] });
+    assert_eq!(
+        written,
+        Committed::Done {
+            accepted: vec![],
+            stated: vec![]
+        }
+    );
 }
 
 fn answered(session: &Session) -> Session {
@@ -78,7 +84,13 @@ pub async fn of_two_who_move_a_session_one_wins<H: Harness>(h: H) {
     );
     let moved = answered(&first);
     let moves = || write(&*store, SessionOp::Move(Box::new(moved.clone())));
-    assert_eq!(moves().await, Committed::Done { accepted: vec![] });
+    assert_eq!(
+        moves().await,
+        Committed::Done {
+            accepted: vec![],
+            stated: vec![]
+        }
+    );
     assert_eq!(moves().await, Committed::Conflict);
     let nobody = SessionOp::Move(Box::new(session(9, 1)));
     assert_eq!(write(&*store, nobody).await, Committed::Conflict);

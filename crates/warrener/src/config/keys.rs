@@ -80,7 +80,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(&["broker", "key"], Text, None, "file with the private key of that certificate (PEM)"),
     key(&["broker", "connect"], Span, Some("10s"), "a connection to the broker is made within this, or tried again"),
     key(&["broker", "heartbeat"], Span, Some("10s"), "broker and this end show each other that they live this often; whole seconds"),
-    key(&["broker", "reconnect"], Span, Some("5s"), "the longest wait before a connection is tried again"),
+    key(&["broker", "reconnect"], Span, Some("2s"), "the longest wait before a connection is tried again"),
     key(&["store", "url"], Secret, Some("sqlite"), "sqlite or postgres://…"),
     key(&["server", "listen"], Text, Some("127.0.0.1:7766"), "where the server listens; elsewhere than loopback only with TLS or behind a proxy"),
     key(&["server", "url"], Text, None, "where clients and agents find the server"),
