@@ -170,6 +170,7 @@ fn parameters(address: &str) -> Map<String, Value> {
         ("instance", "This boot of the agent."),
         ("lane", "A lane that the agent serves."),
         ("event", "What happened: `event` of the body."),
+        ("session_id", "The session."),
         ("space", "The space of the key."),
         (
             "key",

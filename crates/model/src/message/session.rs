@@ -36,6 +36,7 @@ pub struct Invite {
     /// What else there is to know.
     pub context: Json,
     /// What was said in the rounds before, without names.
+    #[serde(deserialize_with = "objects")]
     pub previous: Vec<Answer>,
     /// Over after this, by the store's clock.
     pub deadline: Timestamp,
@@ -61,6 +62,17 @@ pub struct SessionAnswer {
     /// The fields that the method and the phase need.
     #[serde(flatten)]
     pub answer: Answer,
+}
+
+/// Answers that are objects: serde would read the fields off a list as well.
+fn objects<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Answer>, D::Error> {
+    #[derive(Deserialize)]
+    struct Object {
+        #[serde(flatten)]
+        answer: Answer,
+    }
+    let read = Vec::<Object>::deserialize(from)?;
+    Ok(read.into_iter().map(|object| object.answer).collect())
 }
 
 impl Body for Invite {

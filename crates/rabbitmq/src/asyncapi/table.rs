@@ -120,8 +120,7 @@ pub(super) const LINES: &[Line] = &[
     line::<Recorded>(Way::Told, "These runs are in the books, or refused for good: forget them."),
     line::<StateResult>(Way::Told, "What came of a `state`."),
     line::<Cancel>(Way::Told, "Stop this run within the grace and report `cancelled`."),
-    asks::<Invite>(Way::Told, &["answer"],
-        "Answer this round of a session before its deadline; said again every 5 s until the answer is in."),
+    line::<Invite>(Way::Told, "Answer this round of a session before its deadline; said again every 5 s until the answer is in."),
     line::<Drain>(Way::Told, "Read no more work, finish, give back the rest at the deadline, say bye; with `stay`, wait for a resume instead."),
     line::<Resume>(Way::Told, "The end of a drain with `stay`: take work again."),
     orders(SUBMIT, "submit", Schemas::submission),
@@ -136,6 +135,10 @@ pub(super) const LINES: &[Line] = &[
     line::<TaskCopy>(Way::Seen("task.{event}"), "Something happened to a task. A hint: the truth, after any cursor, is `GET /api/v1/stream`."),
     line::<AgentCopy>(Way::Seen("agent.{event}"), "An agent joined, stalled, is lost or left."),
     line::<AlertCopy>(Way::Seen("alert"), "What a person should know."),
+    Line {
+        key: "invite.copy",
+        ..line::<Invite>(Way::Seen("brainstorm.{session_id}"), "A round of a session began: what its members are asked. Who answered, and how it ended, is `GET /api/v1/sessions/{id}`.")
+    },
     line::<StateCopy>(Way::Seen("state.{space}.{key}"), "A key of shared state has a new version. Its value is read with `state`; a watch without gaps is `GET /api/v1/state/{space}`."),
 ];
 
