@@ -16,7 +16,9 @@ mod failure;
 pub use failure::ClientError;
 pub mod patience;
 pub mod routes;
+pub mod schedules;
 pub mod sse;
+pub mod state;
 
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -56,6 +58,8 @@ struct Call<'a> {
     body: Option<Vec<u8>>,
     content_type: &'a str,
     key: Option<&'a str>,
+    /// The version that what is changed must have; 0: it must not be there.
+    if_version: Option<u64>,
     last: Option<&'a str>,
     /// How long the server was asked to wait; on top of the usual time.
     wait: Duration,
@@ -138,20 +142,25 @@ impl Client {
         if let Some(key) = call.key {
             request = request.header("idempotency-key", key);
         }
+        request = match call.if_version {
+            None => request,
+            Some(0) => request.header("if-none-match", "*"),
+            Some(version) => request.header("if-match", format!("\"{version}\"")),
+        };
         if let Some(last) = call.last {
             request = request.header("last-event-id", last);
         }
         let result = match call.body {
             Some(body) => {
                 let request = request.header("content-type", call.content_type).body(body);
-                self.run(request, limit)
+                self.perform(request, limit)
             }
-            None => self.run(request.body(()), limit),
+            None => self.perform(request.body(()), limit),
         };
         result.map_err(|error| ClientError::of(error, &self.base, limit.unwrap_or(CONNECT_TIME)))
     }
 
-    fn run(
+    fn perform(
         &self,
         request: std::result::Result<Request<impl ureq::AsSendBody>, ureq::http::Error>,
         limit: Option<Duration>,
@@ -214,6 +223,7 @@ fn call<'a>(method: Method, path: String) -> Call<'a> {
         body: None,
         content_type: "application/json",
         key: None,
+        if_version: None,
         last: None,
         wait: Duration::ZERO,
     }

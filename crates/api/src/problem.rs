@@ -34,6 +34,9 @@ pub const CODES: &[Code] = &[
     Code { code: "idempotency_conflict", status: 409, title: "the key belongs to another request", hint: "use a new key for a new request, or send the first request again unchanged" },
     Code { code: "illegal_state", status: 409, title: "not possible in this state", hint: "look at the state with `warrener task get ID`" },
     Code { code: "version_conflict", status: 409, title: "it has changed meanwhile", hint: "read it again and decide again" },
+    Code { code: "locked", status: 409, title: "somebody else has the lock", hint: "try again after the time that is named, or when it is given back" },
+    Code { code: "lock_lost", status: 409, title: "the lock is not held any more", hint: "stop what it guards; take the lock again and read what it guards before writing" },
+    Code { code: "name_taken", status: 409, title: "there is one of this name already", hint: "choose another name, or delete the one that is there" },
     Code { code: "not_waiting", status: 409, title: "the task does not wait for this", hint: "`warrener task get ID` says in waiting_for what it waits for" },
     Code { code: "too_large", status: 413, title: "over a limit", hint: "send less; large inputs belong in a file that the input names" },
     Code { code: "invalid", status: 422, title: "the request has mistakes", hint: "correct what `errors` lists; nothing was accepted" },
@@ -118,6 +121,9 @@ pub struct Body {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = "uuid")]
     pub task_id: Option<TaskId>,
+    /// Of a conflict about a key of shared state: the version it is at, 0 without a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
 }
 
 /// A mistake in a request.
@@ -144,6 +150,7 @@ impl Problem {
             request_id: None,
             errors: vec![],
             task_id: None,
+            version: None,
         }))
     }
 
@@ -175,6 +182,13 @@ impl Problem {
     #[must_use]
     pub fn task(mut self, id: TaskId) -> Self {
         self.task_id = Some(id);
+        self
+    }
+
+    /// The same with the version that stands in the way.
+    #[must_use]
+    pub fn version(mut self, version: u64) -> Self {
+        self.version = Some(version);
         self
     }
 

@@ -160,6 +160,25 @@ requests! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deadline_ms: Option<u64>,
     }
+    /// `POST /api/v1/state/{space}`.
+    RestoreRequest {
+        /// As it was at this cursor.
+        cursor: String,
+    }
+    /// `POST /api/v1/state/{space}/{key}/lock`.
+    LockRequest {
+        /// Who: a name that nobody else uses at the same time.
+        holder: String,
+        /// How long, up to a day.
+        lease_ms: u64,
+    }
+    /// `PUT /api/v1/state/{space}/{key}/lock`.
+    RenewRequest {
+        /// The number that it was taken under.
+        token: u64,
+        /// How long from now on, up to a day.
+        lease_ms: u64,
+    }
     /// `POST /api/v1/dead/requeue`. Exactly one of `ids`, `filter`, `fingerprint` says which dead tasks.
     RequeueRequest {
         /// These.

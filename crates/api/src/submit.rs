@@ -7,7 +7,7 @@ use crate::words;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
-use warrener_model::{Json, TaskId, Timestamp};
+use warrener_model::{Json, Submission, TaskId, Timestamp};
 
 /// The body of `POST /api/v1/tasks`, and a line of a batch. Only `kind` is required.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -71,6 +71,18 @@ pub struct SubmitRequest {
     pub idempotency_key: Option<String>,
 }
 
+impl SubmitRequest {
+    /// A request as it was read, as a client would write it: without what is not said in it.
+    pub fn of(read: &Submission) -> SubmitRequest {
+        let text = serde_json::to_string(read).unwrap_or_default();
+        let mut request: SubmitRequest = serde_json::from_str(&text).unwrap_or_default();
+        request.title = request.title.filter(|title| !title.is_empty());
+        request.description = request.description.filter(|text| !text.is_empty());
+        request.input = request.input.filter(|input| input.as_str() != "null");
+        request
+    }
+}
+
 /// Parts of a retry policy that a task replaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -97,7 +109,7 @@ pub struct RetryOverride {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use warrener_model::submission::{FIELDS, Submission};
+    use warrener_model::submission::FIELDS;
 
     #[test]
     fn the_model_reads_every_field_that_a_client_writes() {
@@ -133,7 +145,12 @@ mod tests {
         let mut known = FIELDS.to_vec();
         known.sort_unstable();
         assert_eq!(fields.keys().collect::<Vec<_>>(), known);
-        Submission::read(&text).unwrap();
+        let read = Submission::read(&text).unwrap();
+        let said = SubmitRequest {
+            input: None,
+            ..full.clone()
+        };
+        assert_eq!(SubmitRequest::of(&read), said);
         let smallest = SubmitRequest {
             kind: "a".into(),
             ..SubmitRequest::default()

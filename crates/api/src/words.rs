@@ -29,6 +29,20 @@ macro_rules! words {
 words! {
     /// Where a task is in its life. May grow: an unknown state is not final unless `final` says so.
     State { Blocked, Scheduled, Ready, Running, Retrying, Parked, Succeeded, Failed, Dead, Cancelled, Expired }
+    /// Where a run of a workflow is. May grow: an unknown state is not final unless `final` says so.
+    RunState { Running, Parked, Succeeded, Failed, Cancelled }
+    /// Where a step of a run is. May grow.
+    StepState { Pending, Running, Succeeded, Failed, Skipped, Cancelled }
+    /// Why a key of shared state has a version. May grow.
+    StateCause { Set, Deleted, Expired, Restored }
+    /// What becomes of a slot while the task of the one before has not ended. May grow.
+    Overlap { Skip, Queue, Cancel }
+    /// What becomes of slots that were missed. May grow.
+    CatchUp { None, Last, All }
+    /// Why a slot came. May grow.
+    SlotCause { Time, Hand }
+    /// What became of a slot. May grow.
+    SlotOutcome { Started, Skipped, Missed, Refused }
     /// What goes first.
     Priority { Low, Normal, High, Critical }
     /// What a task that has not ended waits for. May grow.

@@ -2,12 +2,16 @@
 
 use crate::error::Result;
 use crate::refused::RefusedRow;
+use crate::run::{RunQuery, RunRows};
+use crate::schedule::{FiringRow, ScheduleQuery};
+use crate::state::{StateQuery, StateRows};
 use crate::store::{LaneSettings, LogChunk, Store};
 use warrener_model::agent::{Agent, Who};
 use warrener_model::filter::Filter;
 use warrener_model::id::{ClaimId, TaskId};
 use warrener_model::life::State;
 use warrener_model::name::{Kind, Lane};
+use warrener_model::schedule::Schedule;
 use warrener_model::task::{Task, TaskError};
 use warrener_model::{Class, Timestamp};
 
@@ -100,6 +104,12 @@ pub enum Query {
         /// With their bodies; else these are empty.
         bodies: bool,
     },
+    /// About runs of workflows.
+    Run(RunQuery),
+    /// About shared state.
+    State(StateQuery),
+    /// About schedules.
+    Schedule(ScheduleQuery),
 }
 
 /// What a page is sorted by; the id breaks ties.
@@ -231,7 +241,7 @@ pub enum Rows {
     Tasks(Vec<Task>),
     /// To `Held`.
     Held(Vec<HeldLease>),
-    /// To `NextDue`.
+    /// To `NextDue`, and that of schedules.
     NextDue(Option<Timestamp>),
     /// To `Logs`.
     Logs(Vec<LogRow>),
@@ -251,6 +261,14 @@ pub enum Rows {
     ReadyKinds(Vec<(Kind, u64)>),
     /// To `Refused`.
     Refused(Vec<RefusedRow>),
+    /// To `Run`.
+    Run(RunRows),
+    /// To `State`.
+    State(StateRows),
+    /// To [`ScheduleQuery::All`], `One`, `Due`.
+    Schedules(Vec<Schedule>),
+    /// To [`ScheduleQuery::Firings`].
+    Firings(Vec<FiringRow>),
 }
 
 macro_rules! ask {

@@ -3,6 +3,9 @@
 use crate::error::Result;
 use crate::query::{Query, Rows};
 use crate::refused::RefusedMessage;
+use crate::run::RunOp;
+use crate::schedule::ScheduleOp;
+use crate::state::{StateOp, Stated};
 use async_trait::async_trait;
 use std::fmt;
 use std::time::Duration;
@@ -14,6 +17,7 @@ use warrener_model::id::{StoreId, TaskId};
 use warrener_model::json::Json;
 use warrener_model::life::Life;
 use warrener_model::name::{AgentId, Lane};
+use warrener_model::state::Refusal;
 use warrener_model::task::{Progress, Task, TaskError, Usage};
 
 /// What one change does; all of it or nothing.
@@ -56,6 +60,12 @@ pub enum Op {
     Lane(LaneSettings),
     /// Keeps a message that was refused; of more than [`warrener_model::limits::REFUSED_ROWS`] the oldest go.
     Refused(Box<RefusedMessage>),
+    /// Changes a run of a workflow.
+    Run(RunOp),
+    /// Changes shared state.
+    State(StateOp),
+    /// Changes a schedule.
+    Schedule(Box<ScheduleOp>),
 }
 
 /// See [`Op::Accept`].
@@ -137,15 +147,19 @@ pub struct LaneSettings {
 }
 
 /// What became of one change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Committed {
     /// All of it is durable. For each `Accept`, in order: the task, and whether it was there before.
     Done {
         /// One entry an `Accept`.
         accepted: Vec<Accepted>,
+        /// One entry a change to shared state.
+        stated: Vec<Stated>,
     },
     /// A row did not have the version that was expected: read again, decide again. Nothing of the change happened.
     Conflict,
+    /// What is stored does not allow a change to shared state. Nothing of the change happened.
+    Refused(Refusal),
     /// A key belongs to another request. Nothing of the change happened.
     KeyTaken {
         /// Which `Accept` of the change, from 0.

@@ -28,7 +28,10 @@ impl Store for Yes {
 
     async fn commit(&self, changes: Vec<Change>) -> Result<Vec<Committed>> {
         self.commits.fetch_add(1, Ordering::SeqCst);
-        let done = |_| Committed::Done { accepted: vec![] };
+        let done = |_| Committed::Done {
+            accepted: vec![],
+            stated: vec![],
+        };
         Ok(changes.into_iter().map(done).collect())
     }
 

@@ -2,6 +2,8 @@
 //! history in its order; what has no history waits in a bounded buffer. What the broker does not take at once is counted
 //! and gone: the history with its cursor is the truth.
 
+mod state;
+
 use crate::alert::Alert;
 use crate::core::Core;
 use crate::error::Result;
@@ -122,6 +124,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
     let mut place = *changed.borrow_and_update();
     let mut alerts = core.alerts.subscribe();
     let mut stalled = HashSet::new();
+    let mut states = state::Place::default();
     while !stop.is_cancelled() {
         tokio::select! {
             _ = changed.changed() => {}
@@ -141,6 +144,9 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
             }
         } else {
             place = newest;
+        }
+        if let Err(error) = states.follow(&core).await {
+            tracing::debug!(%error, "no copies of shared state");
         }
         tokio::select! {
             () = tokio::time::sleep(PAUSE) => {}

@@ -9,6 +9,7 @@ use crate::options::Options;
 use crate::passed::Passed;
 use crate::refused::Refusals;
 use crate::registry::Registry;
+use crate::runs::Plans;
 use crate::waits::Waits;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +18,7 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use warrener_backend::store::LaneSettings;
 use warrener_backend::{Broker, Store};
 use warrener_model::Timestamp;
-use warrener_model::id::{ClaimId, MessageId, TaskId};
+use warrener_model::id::{ClaimId, MessageId, RunId, TaskId};
 use warrener_model::life::Start;
 use warrener_model::name::Lane;
 
@@ -34,6 +35,10 @@ pub(crate) struct Core {
     pub(crate) ready: Notify,
     /// A timer may have become the next one.
     pub(crate) timer: Notify,
+    /// A value of shared state may be the next one that is over.
+    pub(crate) over: Notify,
+    /// A schedule was made or changed.
+    pub(crate) slots: Notify,
     /// What the queues of fast lanes have delivered.
     pub(crate) passed: Passed,
     pub(crate) alerts: Alerts,
@@ -50,6 +55,10 @@ pub(crate) struct Core {
     pub(crate) refusals: Refusals,
     /// What watchers are told.
     pub(crate) copies: Copies,
+    /// Workflows that are kept read.
+    pub(crate) plans: Plans,
+    /// A run was cancelled: its tasks have to be.
+    pub(crate) cancelled: Notify,
     paused: Mutex<Paused>,
 }
 
@@ -102,11 +111,15 @@ impl Core {
             roster: tokio::sync::Mutex::default(),
             ready: Notify::new(),
             timer: Notify::new(),
+            over: Notify::new(),
+            slots: Notify::new(),
             passed: Passed::default(),
             draining: AtomicBool::new(false),
             lag: Lag::default(),
             refusals: Refusals::default(),
             copies: Copies::default(),
+            plans: Plans::default(),
+            cancelled: Notify::new(),
             paused: Mutex::default(),
         }
     }
@@ -128,6 +141,10 @@ impl Core {
         bytes[1] = (item >> 6) as u8;
         bytes[2] = item as u8 & 0x3f;
         TaskId::new(now, bytes)
+    }
+
+    pub(crate) fn run_id(&self, now: Timestamp) -> RunId {
+        RunId::new(now, random())
     }
 
     pub(crate) fn claim_id(&self, now: Timestamp) -> ClaimId {

@@ -2,7 +2,11 @@
 
 use warrener_backend as backend;
 use warrener_model::filter::FilterError;
+use warrener_model::id::RunId;
 use warrener_model::life::State;
+use warrener_model::run::RunState;
+use warrener_model::schedule::Work;
+use warrener_model::state::Refusal;
 use warrener_model::{Mistake, TaskId};
 
 /// The result of every call on the orchestrator.
@@ -45,6 +49,16 @@ pub enum Error {
         /// What was wanted.
         action: &'static str,
     },
+    /// The run is in a state that does not allow it.
+    #[error("run {run} is {state}: {action} is not possible")]
+    RunOver {
+        /// The run.
+        run: RunId,
+        /// Its state.
+        state: RunState,
+        /// What was wanted.
+        action: &'static str,
+    },
     /// The task waits for no act of a person.
     #[error("task {task} is {state}: it does not wait for anybody")]
     NotWaiting {
@@ -74,6 +88,28 @@ pub enum Error {
     /// Somebody else changed it again and again.
     #[error("task {0} changed too often meanwhile")]
     Contended(TaskId),
+    /// What is stored of shared state does not allow it.
+    #[error("{}", told(subject, why))]
+    State {
+        /// The space and key.
+        subject: String,
+        /// Why not.
+        why: Refusal,
+    },
+    /// A schedule of this name is there.
+    #[error("there is a schedule {0} already")]
+    ScheduleExists(String),
+    /// What a schedule started last has not ended, and its overlap policy is to skip.
+    #[error("schedule {schedule} skips what overlaps, and its {work} has not ended")]
+    ScheduleBusy {
+        /// The schedule.
+        schedule: String,
+        /// What has not ended.
+        work: Work,
+    },
+    /// Somebody else changed it again and again.
+    #[error("schedule {0} changed too often meanwhile")]
+    ScheduleChanged(String),
     /// Too much at once: later.
     #[error("too many requests at once")]
     Overloaded,
@@ -95,11 +131,21 @@ impl Error {
             Error::Cursor => "cursor_invalid",
             Error::NotFound { .. } => "not_found",
             Error::KeyTaken(_) => "idempotency_conflict",
-            Error::IllegalState { .. } => "illegal_state",
+            Error::IllegalState { .. } | Error::RunOver { .. } => "illegal_state",
             Error::NotWaiting { .. } => "not_waiting",
             Error::NotAllowed { .. } => "not_allowed",
             Error::AttemptOver { .. } => "unauthenticated",
-            Error::Contended(_) => "version_conflict",
+            Error::Contended(_) | Error::ScheduleChanged(_) => "version_conflict",
+            Error::State { why, .. } => match why {
+                Refusal::Version(_) => "version_conflict",
+                Refusal::Absent => "not_found",
+                Refusal::Held { .. } => "locked",
+                Refusal::Fenced(_) | Refusal::NotHeld => "lock_lost",
+                Refusal::Forgotten => "cursor_invalid",
+                Refusal::TooMany(_) => "too_large",
+            },
+            Error::ScheduleExists(_) => "name_taken",
+            Error::ScheduleBusy { .. } => "illegal_state",
             Error::Overloaded => "overloaded",
             Error::Draining => "draining",
             Error::Backend(backend::Error::NotAllowed(_)) => "not_allowed",
@@ -114,6 +160,26 @@ impl Error {
         Error::NotFound {
             what: "task",
             id: id.to_string(),
+        }
+    }
+}
+
+/// A refusal in words.
+fn told(subject: &str, why: &Refusal) -> String {
+    match why {
+        Refusal::Version(0) => format!("{subject} has no value"),
+        Refusal::Version(version) => format!("{subject} is at version {version}"),
+        Refusal::Absent => format!("there is no value at {subject}"),
+        Refusal::Fenced(token) => {
+            format!("{subject} is guarded by a lock whose newest token is {token}")
+        }
+        Refusal::Held { holder, until } => format!("{subject} is locked by {holder} until {until}"),
+        Refusal::NotHeld => format!("the lock {subject} is not held under this token"),
+        Refusal::Forgotten => {
+            "this cursor is not of this store, or older than what it keeps".into()
+        }
+        Refusal::TooMany(most) => {
+            format!("more than {most} keys of {subject} would change at once")
         }
     }
 }

@@ -26,7 +26,10 @@ mod dead;
 mod lanes;
 mod own;
 mod query;
+mod runs;
+mod schedules;
 mod spawn;
+mod state;
 mod submit;
 mod wait;
 
@@ -36,8 +39,13 @@ pub use act::Cancelled;
 pub use dead::{Requeue, Requeued, Which};
 pub use lanes::LaneView;
 pub use query::{Books, Page};
+pub(crate) use runs::new_run;
+pub use runs::{RunMistakes, RunView, StartedRun};
 pub use spawn::Spawner;
+pub use state::{StateWrite, Written};
+pub(crate) use state::{prepared, refused as state_refused};
 pub use submit::{BatchError, Submitted};
+pub(crate) use submit::{accept, check_submission};
 
 /// Graces waiting at once: one a running task at most.
 const GRACES: usize = 16_384;
@@ -110,12 +118,20 @@ impl Orchestrator {
         scope.spawn("dead", crate::dead::run(core.clone(), stop.clone()));
         let submit = submissions::run(orchestrator.clone(), core.clone(), stop.clone());
         scope.spawn("submissions", submit);
+        let slots = crate::schedules::run(orchestrator.clone(), core.clone(), stop.clone());
+        scope.spawn("schedules", slots);
         scope.spawn("timers", timers::run(core.clone(), stop.clone()));
         scope.spawn("sweep", sweep::run(core.clone(), stop.clone()));
         scope.spawn("vigil", vigil::run(core.clone(), stop.clone()));
         scope.spawn("retention", retention::run(core.clone(), stop.clone()));
+        scope.spawn("state", crate::state::run(core.clone(), stop.clone()));
+        scope.spawn("runs", crate::runs::stop::run(core.clone(), stop.clone()));
         scope.spawn("dispatch", dispatch::run(core, stop));
         Ok(orchestrator)
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
     }
 
     /// Wakes whenever anything was committed.

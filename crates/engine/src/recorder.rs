@@ -6,6 +6,7 @@ use crate::core::Core;
 use crate::error::Result;
 use crate::grace::{Then, Waiting};
 use crate::refused::{self, Refusal};
+use crate::state::{self, Asked};
 use crate::transition::{Intent, Moved};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +16,7 @@ use warrener_backend::broker::Subscribe;
 use warrener_backend::{Address, Delivery, Inbox, Outgoing, Subscription};
 use warrener_model::agent::Who;
 use warrener_model::life::{Claim, Effect, Event, Refused};
-use warrener_model::message::{self, Body, Claim as ClaimBody, Entry, Outcome, Status};
+use warrener_model::message::{self, Body, Claim as ClaimBody, Entry, Outcome, StateAsk, Status};
 use warrener_model::name::{Kind, Lane};
 use warrener_model::task::Task;
 use warrener_model::{State, TaskId, Timestamp};
@@ -72,18 +73,19 @@ async fn read(core: &Arc<Core>, results: &mut Subscription) {
             batch.push(next);
         }
         let count = batch.len() as u64;
-        let mut items = vec![];
+        let (mut items, mut asked) = (vec![], vec![]);
         let mut deliveries = vec![];
         for delivery in batch {
-            match item(core, &delivery) {
-                Ok(item) => {
-                    items.push(item);
-                    deliveries.push(delivery);
-                }
+            let read = match &*delivery.message.kind {
+                StateAsk::TYPE => ask_of(core, &delivery).map(|ask| asked.push(ask)),
+                _ => item(core, &delivery).map(|item| items.push(item)),
+            };
+            match read {
+                Ok(()) => deliveries.push(delivery),
                 Err(why) => core.refuse(refused::RESULTS, delivery, &why).await,
             }
         }
-        persist(core, &items).await;
+        tokio::join!(persist(core, &items), state::answer(core, &asked));
         deliveries.into_iter().for_each(Delivery::ack);
         core.lag.results_done.fetch_add(count, Ordering::AcqRel);
     }
@@ -130,8 +132,16 @@ fn item(core: &Core, delivery: &Delivery) -> std::result::Result<Item, Refusal> 
             refused::sent_by(message, &outcome.who.clone().into())?;
             Ok(Item::Outcome(Box::new(outcome)))
         }
-        other => Err(Refusal::no_such_type(other, "claim or outcome")),
+        other => Err(Refusal::no_such_type(other, "claim, outcome or state")),
     }
+}
+
+fn ask_of(core: &Core, delivery: &Delivery) -> std::result::Result<Asked, Refusal> {
+    let message = &delivery.message;
+    core.is_ours(message)?;
+    let ask: StateAsk = message::decode(&message.body)?;
+    refused::sent_by(message, &ask.who.clone().into())?;
+    Ok(Asked::of(core, ask))
 }
 
 /// One commit for all items, then every answer.

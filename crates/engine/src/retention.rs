@@ -41,6 +41,7 @@ async fn tick(core: &Arc<Core>) -> Result<()> {
         keys_before: back(now, retention.keys.max(limits::IDEMPOTENCY_KEEP)),
         limit: BATCH,
     };
+    core.forget_versions(now, retention.finished).await?;
     core.forget_agents(back(now, retention.agents)).await?;
     while core.store.purge(purge).await? >= BATCH {
         tokio::task::yield_now().await;

@@ -5,65 +5,25 @@
 
 use crate::core::Core;
 use crate::error::Result;
+use crate::runs::{Boards, Follow};
 use std::collections::{HashMap, HashSet};
-use warrener_backend::store::{Change, Committed, Ending, Move, Op};
+use warrener_backend::store::{Change, Committed, Move, Op};
 use warrener_model::breaker::Verdict;
 use warrener_model::event::NewEvent;
 use warrener_model::failure::fingerprint;
-use warrener_model::json::Json;
 use warrener_model::life::{Context, Effect, Event, Life, Refused, Step, apply};
 use warrener_model::retry::{Overrides, Policies};
-use warrener_model::task::{Task, TaskError};
-use warrener_model::{AgentId, Class, TaskId, Timestamp};
+use warrener_model::task::Task;
+use warrener_model::{AgentId, TaskId, Timestamp};
+
+mod intent;
+pub(crate) use intent::Intent;
+use intent::lost;
 
 /// How often a decision is made again because somebody else moved the task meanwhile.
 const TRIES: usize = 12;
 /// Why a run of a fast offer is lost.
 const AGAIN: &str = "delivered again: the agent that had it first may be gone";
-
-/// One wish to move one task.
-#[derive(Clone, Debug)]
-pub(crate) struct Intent {
-    pub(crate) task: TaskId,
-    pub(crate) event: Event,
-    /// Who causes it: `server`, `agent:NAME`, `user:NAME`, `rule:NAME`, `task:ID`.
-    pub(crate) actor: String,
-    /// More for the row of history.
-    pub(crate) detail: serde_json::Value,
-    pub(crate) ending: Option<Ending>,
-    pub(crate) input: Option<Json>,
-}
-
-impl Intent {
-    pub(crate) fn new(task: TaskId, event: Event, actor: impl Into<String>) -> Self {
-        let actor = actor.into();
-        Intent {
-            task,
-            event,
-            actor,
-            detail: serde_json::Value::Null,
-            ending: None,
-            input: None,
-        }
-    }
-
-    pub(crate) fn detail(self, detail: serde_json::Value) -> Self {
-        Intent { detail, ..self }
-    }
-
-    /// The run is lost, for this reason.
-    pub(crate) fn lost(self, reason: &str) -> Self {
-        let words = serde_json::json!({ "class": "lost", "message": reason, "reason": reason });
-        self.ending(lost(reason)).detail(words)
-    }
-
-    pub(crate) fn ending(self, ending: Ending) -> Self {
-        Intent {
-            ending: Some(ending),
-            ..self
-        }
-    }
-}
 
 /// What became of an intent.
 #[derive(Debug)]
@@ -163,6 +123,7 @@ impl Core {
         let now = self.now().await?;
         let mut changes = vec![];
         let mut decided = vec![];
+        let mut boards = Boards::default();
         for &i in open {
             let intent = &intents[i];
             let Some(task) = tasks.get_mut(&intent.task) else {
@@ -191,9 +152,23 @@ impl Core {
                     answers[i] = Some(Moved::Yes(Box::new(moved)));
                 }
                 Ok(step) => {
-                    let (change, moved) = change(task, step, intent, now);
-                    changes.push(change);
-                    decided.push((i, moved));
+                    let was = task.clone();
+                    let (mut change, moved) = change(task, step, intent, now);
+                    match boards
+                        .follow(self, was.life.state, &moved.task, now)
+                        .await?
+                    {
+                        Follow::Ops(ops) => {
+                            change.ops.extend(ops);
+                            changes.push(change);
+                            decided.push((i, moved));
+                        }
+                        Follow::Refused => {
+                            let refused = Refused::Illegal(was.life.state);
+                            let task = Box::new(was);
+                            answers[i] = Some(Moved::No { task, refused });
+                        }
+                    }
                 }
             }
         }
@@ -206,7 +181,9 @@ impl Core {
                         self.after(&moved);
                         answers[i] = Some(Moved::Yes(Box::new(moved)));
                     }
-                    Committed::Conflict | Committed::KeyTaken { .. } => conflicts.push(i),
+                    Committed::Conflict | Committed::Refused(_) | Committed::KeyTaken { .. } => {
+                        conflicts.push(i);
+                    }
                 }
             }
         }
@@ -272,25 +249,16 @@ impl Core {
         }
         if task.life.state.is_final() {
             self.waits.ended(task.id);
+            if task.spec.run.is_some() {
+                // It may have begun others.
+                self.ready.notify_one();
+                self.timer.notify_one();
+            }
         }
         if task.life.due_at().is_some() {
             self.timer.notify_one();
         }
         crate::control::log(moved);
-    }
-}
-
-/// What a lost run leaves.
-fn lost(reason: &str) -> Ending {
-    let error = TaskError {
-        class: Class::Lost,
-        message: reason.to_owned(),
-        detail: serde_json::Value::Null,
-        fingerprint: String::new(),
-    };
-    Ending {
-        error: Some(error),
-        ..Ending::default()
     }
 }
 

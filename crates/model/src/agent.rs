@@ -56,6 +56,11 @@ impl Role {
         )
     }
 
+    /// Whether it may change shared state; every role may read it.
+    pub fn writes_state(self) -> bool {
+        self != Role::Monitor
+    }
+
     /// Whether it may submit and cancel tasks over the broker (contracts.md section 5).
     pub fn submits(self) -> bool {
         self == Role::Leader

@@ -76,6 +76,10 @@ id!(
     /// A store, made once when the store is made; two stores never share a namespace.
     StoreId
 );
+id!(
+    /// One run of a workflow.
+    RunId
+);
 
 /// One boot of an agent: the same agent id after a restart has another instance. Up to 48 characters of `[a-z0-9-]`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

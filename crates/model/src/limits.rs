@@ -61,3 +61,11 @@ pub const REFUSED_BYTES: usize = 64 * 1024;
 pub const REFUSED_ROWS: u64 = 10_000;
 /// Characters kept of why a message was refused, and of the type it claims.
 pub const REFUSED_REASON_CHARS: usize = 1_024;
+/// Bytes of a value of shared state as JSON: travels in one broker message.
+pub const STATE_VALUE_BYTES: usize = 256 * 1024;
+/// How long a lock may be held without being renewed: who is gone for a day is not coming back.
+pub const LOCK_LEASE: Duration = Duration::from_secs(86_400);
+/// Characters of a lock's holder and of the id of a request, all printable.
+pub const STATE_WORD_CHARS: usize = 200;
+/// Keys of a space that one restore may write: all of them in one transaction, which others wait for.
+pub const RESTORE_KEYS: usize = 100_000;

@@ -8,14 +8,14 @@ use crate::life::RevokeReason;
 use crate::name::{Kind, Lane};
 use crate::task::{Priority, Progress, TaskError, Usage};
 use crate::time::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 mod body;
 mod copy;
 mod named;
 mod submit;
 pub use body::{Body, BodyError, VERSION, decode, encode};
-pub use copy::{AgentCopy, AlertCopy, TaskCopy};
+pub use copy::{AgentCopy, AlertCopy, StateCopy, TaskCopy};
 pub use named::{Named, named};
 pub use submit::{NotRead, Problem, Submit, SubmitAccepted, SubmitCancel, SubmitRefused};
 
@@ -260,6 +260,42 @@ messages! {
         /// In words.
         reason: String,
     }
+    /// Agent to server: read or write a key of shared state.
+    StateAsk "state" {
+        /// Who asks.
+        #[serde(flatten)] who: WhoFields,
+        /// `get`, `set` or `delete`.
+        op: String,
+        /// The space.
+        space: String,
+        /// The key.
+        key: String,
+        /// Of a set: the value.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schema(value_type = Json))] value: Option<Json>,
+        /// Of a set: how long the value stays, in ms.
+        #[serde(default, skip_serializing_if = "Option::is_none")] ttl_ms: Option<u64>,
+        /// The version that the key must have; 0: no value.
+        #[serde(default, skip_serializing_if = "Option::is_none")] if_version: Option<u64>,
+        /// Comes back with the answer; the same once more writes nothing, and has the first answer.
+        request_id: String,
+    }
+    /// Server to agent: what came of it.
+    StateResult "state.result" {
+        /// The request that this answers.
+        request_id: String,
+        /// It was done.
+        ok: bool,
+        /// The version read or made; of a conflict: the one the key is at, 0 without a value.
+        #[serde(default, skip_serializing_if = "Option::is_none")] version: Option<u64>,
+        /// Of a get: the value.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schema(value_type = Json))] value: Option<Json>,
+        /// Why not: `conflict`, `not_found`, `invalid`, `too_large`, `not_allowed`.
+        #[serde(default, skip_serializing_if = "Option::is_none")] code: Option<String>,
+        /// The same in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")] message: Option<String>,
+    }
     /// Agent to server, or the link in its name: gone.
     Bye "bye" {
         /// Who.
@@ -267,6 +303,11 @@ messages! {
         /// `drain`, `stop`, or `gone` when the connection ended without a word.
         reason: String,
     }
+}
+
+/// A field that is there, even when it is `null`.
+fn present<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(input).map(Some)
 }
 
 /// Agent to server: here I am.

@@ -32,6 +32,7 @@ pub enum NameError {
 
 pub(crate) const SHORT: &str = "[a-z0-9][a-z0-9_-]{0,47}";
 pub(crate) const DOTTED: &str = "[a-z0-9][a-z0-9._-]{0,95}";
+pub(crate) const KEY: &str = "[a-z0-9][a-z0-9._-]{0,127}";
 
 fn matches(name: &str, dots: bool, longest: usize) -> bool {
     let mut bytes = name.bytes();
@@ -133,6 +134,19 @@ name!(
 name!(
     /// What an agent says it is good at.
     Capability, "capability", true, 96, DOTTED, NONE
+);
+
+name!(
+    /// Keys of shared state that belong together.
+    Space, "state space", false, 48, SHORT, NONE
+);
+name!(
+    /// What a value of shared state is found by.
+    StateKey, "state key", true, 128, KEY, NONE
+);
+name!(
+    /// Which schedule it is.
+    ScheduleName, "schedule", false, 48, SHORT, NONE
 );
 
 name!(

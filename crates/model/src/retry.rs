@@ -7,6 +7,7 @@ use std::time::Duration;
 
 /// How the delay grows with the number of retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Backoff {
     /// base, 2 x base, 4 x base, …
@@ -19,6 +20,7 @@ pub enum Backoff {
 
 /// How much of the delay is left to chance, so that failures do not come back in step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Jitter {
     /// Anything from nothing to the whole delay.
@@ -44,6 +46,7 @@ pub struct Policy {
 
 /// Parts of a [`Policy`] that a task (JSON) or a file replaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Override {
     /// See [`Policy::retries`].

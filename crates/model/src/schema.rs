@@ -1,8 +1,8 @@
 //! JSON Schemas of what is text on the wire, or anything; those of structs are derived where the structs are.
 
-use crate::id::{ClaimId, InstanceId, TaskId};
+use crate::id::{ClaimId, InstanceId, MessageId, TaskId};
 use crate::json::Json;
-use crate::name::{AgentId, Capability, DOTTED, Kind, Lane, SHORT};
+use crate::name::{AgentId, Capability, DOTTED, KEY, Kind, Lane, SHORT, Space, StateKey};
 use crate::time::Timestamp;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
@@ -29,8 +29,11 @@ schemas! {
     Lane: name(SHORT), "What users submit to and agents serve. Not: high low dead results signals submit owner presence control.";
     Kind: name(DOTTED), "What sort of work a task is.";
     Capability: name(DOTTED), "What an agent says it is good at.";
+    Space: name(SHORT), "Keys of shared state that belong together.";
+    StateKey: name(KEY), "What a value of shared state is found by.";
     TaskId: text("uuid"), "A task; the same over all its attempts.";
     ClaimId: text("uuid"), "One start of a handler; the agent makes it, and keeps it over repeats of that claim.";
+    MessageId: text("uuid"), "The property `message_id` of a message.";
     Timestamp: text("date-time"), "RFC 3339, UTC, with milliseconds.";
     Json: ObjectBuilder::new().schema_type(SchemaType::AnyValue), "Any JSON.";
 }

@@ -14,11 +14,14 @@ use std::time::Duration;
 
 /// What `POST /api/v1/tasks`, a line of a batch, and a `submit` message carry.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Submission {
     /// Required.
+    #[cfg_attr(feature = "schema", schema(value_type = Kind, required))]
     pub kind: String,
     /// `default` unless said.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<Lane>))]
     pub lane: Option<String>,
     /// One line.
     pub title: String,
@@ -37,10 +40,13 @@ pub struct Submission {
     /// Over this many ms from now.
     pub deadline_ms: Option<u64>,
     /// How long one attempt may run, in ms.
+    #[cfg_attr(feature = "schema", schema(minimum = 1))]
     pub timeout_ms: Option<u64>,
     /// Starts allowed in all, 1 to 10,000.
+    #[cfg_attr(feature = "schema", schema(minimum = 1, maximum = 10000))]
     pub max_attempts: Option<u32>,
     /// Its own parts of the retry policies.
+    #[cfg_attr(feature = "schema", schema(value_type = BTreeMap<crate::failure::Class, crate::retry::Override>))]
     pub retry: Overrides,
     /// For finding it again.
     pub labels: BTreeMap<String, String>,
@@ -73,6 +79,7 @@ pub const FIELDS: [&str; 16] = [
 
 /// One mistake in a request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Mistake {
     /// Where, as a JSON pointer.
     pub pointer: String,
@@ -336,7 +343,7 @@ fn blame(fields: &BTreeMap<String, Json>) -> String {
 }
 
 /// Serde's words without its line and column, which mean nothing to who sent the request.
-fn trimmed(error: &serde_json::Error) -> String {
+pub(crate) fn trimmed(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ")
         .next()

@@ -29,6 +29,7 @@ servers and *receives* from them. How to write an agent, step by step, with the 
 - Bodies are UTF-8 JSON with `\"v\": 1`; another version is rejected. Unknown fields are ignored. Words may be added.
 - Properties: `type` is the message's name, `message_id` a UUID that a resend keeps, `app_id` is `warrener`, `delivery_mode`
   2, `content_type` `application/json`, `timestamp` in seconds, `user_id` the broker's user or nothing.
+- Leaders send `submit` and `cancel`, watchers receive copies of events: `docs/amqp.md`.
 - A work queue is declared by a server, read by agents; the control queue is declared by its agent, for each boot anew.
 - Acknowledge or keep; what cannot be read is rejected without requeue.";
 
@@ -130,6 +131,16 @@ fn channels(objects: &Objects) -> Map<String, Value> {
     let binding = json!({ "is": "queue", "queue": queue });
     let made = channel(&address, about, binding, |one| one.way == Way::Told);
     channels.insert(CONTROL.to_owned(), made);
+    let about =
+        "Copies, after the commit and best effort. Bind a queue of your own; nobody is owed one.";
+    for line in LINES {
+        if let Way::Seen(key) = line.way {
+            let (address, exchange) = objects.seen(key);
+            let binding = json!({ "is": "routingKey", "exchange": exchange });
+            let made = channel(&address, about, binding, |one| one.key == line.key);
+            channels.insert(line.key.to_owned(), made);
+        }
+    }
     channels
 }
 
@@ -158,6 +169,12 @@ fn parameters(address: &str) -> Map<String, Value> {
         ),
         ("instance", "This boot of the agent."),
         ("lane", "A lane that the agent serves."),
+        ("event", "What happened: `event` of the body."),
+        ("space", "The space of the key."),
+        (
+            "key",
+            "The key, which may have dots: bind with `#` behind the space.",
+        ),
     ];
     let found = known
         .into_iter()
@@ -172,6 +189,7 @@ fn operations(line: &Line) -> Vec<(String, Value)> {
     match line.way {
         Way::Says(_) => vec![(name, operation(line, "send", line.key))],
         Way::Told => vec![(name, operation(line, "receive", CONTROL))],
+        Way::Seen(_) => vec![(name, operation(line, "receive", line.key))],
         Way::Offered => {
             let of_lane = name.clone() + "OfLane";
             let names = [name, of_lane].into_iter().zip(OFFERS);
@@ -184,7 +202,7 @@ fn operations(line: &Line) -> Vec<(String, Value)> {
 fn operation(line: &Line, action: &str, channel: &str) -> Value {
     let mut binding = match line.way {
         Way::Says(_) => json!({ "deliveryMode": 2, "mandatory": true, "timestamp": true }),
-        Way::Told | Way::Offered => json!({ "ack": true }),
+        Way::Told | Way::Offered | Way::Seen(_) => json!({ "ack": true }),
     };
     binding["bindingVersion"] = BINDING.into();
     let mut operation = json!({

@@ -161,8 +161,7 @@ impl Names {
 
     /// Who sent what came to an inbox by this key: as sure as the broker's topic permissions make it.
     pub(crate) fn sender(key: &str) -> Option<AgentId> {
-        let (_, agent) = key.split_once('.')?;
-        AgentId::new(agent).ok()
+        AgentId::new(key.split_once('.')?.1).ok()
     }
 
     /// The exchange of a topic, and its key there.
@@ -176,8 +175,14 @@ impl Names {
         let (first, rest) = key.split_once('.').unwrap_or((key, ""));
         let own = TOPICS[1..].iter().find(|topic| **topic == first);
         let (topic, rest) = own.map_or((TOPICS[0], key), |topic| (*topic, rest));
+        Ok((topic, self.topic_key(topic, rest)))
+    }
+
+    /// A key on the exchange of a topic; of state without the namespace (contracts.md section 6).
+    fn topic_key(&self, topic: &str, rest: &str) -> String {
         let dot = if rest.is_empty() { "" } else { "." };
-        Ok((topic, format!("{}.{topic}{dot}{rest}", self.namespace)))
+        let own = (topic != "state").then(|| format!("{}.", self.namespace));
+        format!("{}{topic}{dot}{rest}", own.unwrap_or_default())
     }
 
     /// Where a watcher's queue is bound, by exchange and key: a pattern may reach over several exchanges.
@@ -195,9 +200,7 @@ impl Names {
             _ => return Ok(found),
         };
         for topic in &TOPICS[1..] {
-            let dot = if elsewhere.is_empty() { "" } else { "." };
-            let key = format!("{}.{topic}{dot}{elsewhere}", self.namespace);
-            found.push((self.named(topic), key));
+            found.push((self.named(topic), self.topic_key(topic, elsewhere)));
         }
         Ok(found)
     }
@@ -344,7 +347,7 @@ mod tests {
                 "agent.brainstorm.s1.idea",
                 None,
             ),
-            (status("state"), "event", "agent.state", "agent.state", None),
+            (status("state"), "event", "agent.state", "state", None),
         ] {
             let route = names().route(&to, &message(kind)).unwrap();
             assert_eq!((&*route.exchange, &*route.key), (exchange, key), "{to}");
@@ -370,13 +373,13 @@ mod tests {
     fn patterns_reach_over_all_exchanges_they_may_mean() {
         for (pattern, expected) in [
             ("task.*", &[("agent.status", "agent.status.task.*")][..]),
-            ("state.#", &[("agent.state", "agent.state.#")]),
+            ("state.#", &[("agent.state", "state.#")]),
             (
                 "#",
                 &[
                     ("agent.status", "agent.status.#"),
                     ("agent.brainstorm", "agent.brainstorm.#"),
-                    ("agent.state", "agent.state.#"),
+                    ("agent.state", "state.#"),
                 ],
             ),
             (
@@ -384,7 +387,7 @@ mod tests {
                 &[
                     ("agent.status", "agent.status.*.lost"),
                     ("agent.brainstorm", "agent.brainstorm.lost"),
-                    ("agent.state", "agent.state.lost"),
+                    ("agent.state", "state.lost"),
                 ],
             ),
         ] {

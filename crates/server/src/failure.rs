@@ -7,6 +7,7 @@ use warrener_api::Problem;
 use warrener_engine::Error;
 use warrener_engine::orchestrator::BatchError;
 use warrener_model::Mistake;
+use warrener_model::state::Refusal;
 
 /// Errors of one answer at most (contracts.md section 3).
 pub(crate) const ERRORS: usize = 100;
@@ -104,7 +105,19 @@ impl From<Error> for Failure {
             Error::AttemptOver { .. } => Problem::new(code, error.to_string())
                 .hint("end: another attempt has a token of its own; nothing that this one says counts any more")
                 .into(),
+            Error::ScheduleBusy { work, .. } => {
+                let problem = Problem::new(code, error.to_string())
+                    .hint("wait for its end, or cancel it; --overlap queue or cancel would have it wait or give way");
+                match work.task() {
+                    Some(task) => problem.task(task).into(),
+                    None => problem.into(),
+                }
+            }
             Error::KeyTaken(task) => Problem::new(code, error.to_string()).task(task).into(),
+            Error::State {
+                why: Refusal::Version(version),
+                ..
+            } => Problem::new(code, error.to_string()).version(version).into(),
             other => Problem::new(code, other.to_string()).into(),
         }
     }

@@ -14,6 +14,8 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 use warrener_api::requests;
+use warrener_model::id::RunId;
+use warrener_model::name::{NameError, ScheduleName, Space, StateKey};
 use warrener_model::submission::unknown;
 use warrener_model::time::parse_span;
 use warrener_model::{AgentId, Kind, Lane, TaskId};
@@ -37,6 +39,13 @@ impl Part for TaskId {
     }
 }
 
+impl Part for RunId {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|e: warrener_model::id::IdError| e.to_string())
+    }
+}
+
 impl Part for AgentId {
     fn read(text: &str) -> Result<Self, String> {
         AgentId::new(text).map_err(|e| e.to_string())
@@ -52,6 +61,33 @@ impl Part for Lane {
 impl Part for Kind {
     fn read(text: &str) -> Result<Self, String> {
         Kind::new(text).map_err(|e| e.to_string())
+    }
+}
+
+impl Part for Space {
+    fn read(text: &str) -> Result<Self, String> {
+        Space::new(text).map_err(|e| e.to_string())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for At<(Space, StateKey)> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Answer<Self> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((space, key)) = path.map_err(|e| Failure::bad_request(e.body_text()))?;
+        let wrong = |e: NameError| Failure::bad_request(e.to_string());
+        let place = (
+            Space::new(&space).map_err(wrong)?,
+            StateKey::new(&key).map_err(wrong)?,
+        );
+        Ok(At(place))
+    }
+}
+
+impl Part for ScheduleName {
+    fn read(text: &str) -> Result<Self, String> {
+        ScheduleName::new(text).map_err(|e| e.to_string())
     }
 }
 

@@ -5,8 +5,8 @@ use crate::envelope::envelope;
 use crate::failure::{Answer, Failure};
 use crate::guard::guard;
 use crate::http::{
-    acts, agents, batch, books, breakers, dead, health, history, lanes, link, list, live, login,
-    metrics, own, refused, tasks,
+    acts, agents, batch, books, breakers, dead, health, history, lanes, link, list, live, locks,
+    login, metrics, own, refused, runs, schedules, state, tasks,
 };
 use crate::page;
 use crate::reading::Params;
@@ -52,10 +52,29 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(lanes::resume))
         .routes(routes!(breakers::list))
         .routes(routes!(breakers::reset))
+        .routes(routes!(schedules::create, schedules::list))
+        .routes(routes!(schedules::get, schedules::delete))
+        .routes(routes!(schedules::pause))
+        .routes(routes!(schedules::resume))
+        .routes(routes!(schedules::run))
+        .routes(routes!(schedules::firings))
         .routes(routes!(dead::groups))
         .routes(routes!(dead::requeue))
         .routes(routes!(dead::discard))
         .routes(routes!(refused::list))
+        .routes(routes!(runs::start, runs::list))
+        .routes(routes!(runs::get))
+        .routes(routes!(runs::cancel))
+        .routes(routes!(runs::retry_failed))
+        .routes(routes!(state::get, state::set, state::delete))
+        .routes(routes!(state::history))
+        .routes(routes!(state::list, state::restore))
+        .routes(routes!(
+            locks::get,
+            locks::take,
+            locks::keep,
+            locks::release
+        ))
         .routes(routes!(books::get))
         .routes(routes!(login::login))
         .routes(routes!(login::codes))
@@ -111,9 +130,12 @@ async fn document(params: Params) -> Answer<impl IntoResponse> {
     modifiers(&Bearer),
     tags(
         (name = "tasks", description = "Submit, follow and steer tasks"),
+        (name = "runs", description = "Workflows, run"),
+        (name = "state", description = "Shared state: keys with versions, locks"),
         (name = "dead", description = "What Warrener gave up, and what to do about it"),
         (name = "lanes", description = "Where tasks wait"),
         (name = "breakers", description = "Kinds that rest while what they need does not work"),
+        (name = "schedules", description = "Tasks, and runs of workflows, that begin at their times"),
         (name = "agents", description = "Who does them"),
         (name = "server", description = "The server itself"),
     )
@@ -148,7 +170,12 @@ impl Modify for Problems {
             .content("application/problem+json", content)
             .build();
         for item in document.paths.paths.values_mut() {
-            let operations = [&mut item.get, &mut item.post];
+            let operations = [
+                &mut item.get,
+                &mut item.put,
+                &mut item.post,
+                &mut item.delete,
+            ];
             for operation in operations.into_iter().flatten() {
                 let operation: &mut Operation = operation;
                 let responses = &mut operation.responses.responses;

@@ -4,9 +4,10 @@
 //! not handled here: the writer gives up the whole transaction.
 
 use crate::row::{INSERT, UPDATE, int, json, life_values, task_values};
-use crate::{log, refused, tally};
+use crate::{log, refused, schedule, state, tally};
 use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
+use warrener_backend::state::Stated;
 use warrener_backend::store::{Accept, Accepted, Ending, Key, LaneSettings, Move, Op};
 use warrener_backend::{Change, Committed};
 use warrener_model::agent::Agent;
@@ -44,18 +45,18 @@ pub(crate) fn change(
     change: &Change,
     gathered: &mut Gathered,
 ) -> rusqlite::Result<Committed> {
-    // A single operation checks before it writes, so there is nothing to take back.
+    // A single operation checks before it writes, or writes in one statement, so there is nothing to take back.
     let guarded = change.ops.len() > 1;
     let mark = (gathered.newest, gathered.tally.mark(), gathered.accepted);
     if guarded {
         run(db, "SAVEPOINT change")?;
     }
     match operations(db, &change.ops, gathered) {
-        Ok(accepted) => {
+        Ok((accepted, stated)) => {
             if guarded {
                 run(db, "RELEASE change")?;
             }
-            Ok(Committed::Done { accepted })
+            Ok(Committed::Done { accepted, stated })
         }
         Err(Stop::Refused(why)) => {
             if guarded {
@@ -76,8 +77,12 @@ pub(crate) fn run(db: &Connection, sql: &str) -> rusqlite::Result<()> {
     db.prepare_cached(sql)?.execute([]).map(drop)
 }
 
-fn operations(db: &Connection, ops: &[Op], gathered: &mut Gathered) -> Result<Vec<Accepted>, Stop> {
-    let mut accepted = vec![];
+fn operations(
+    db: &Connection,
+    ops: &[Op],
+    gathered: &mut Gathered,
+) -> Result<(Vec<Accepted>, Vec<Stated>), Stop> {
+    let (mut accepted, mut stated) = (vec![], vec![]);
     for op in ops {
         match op {
             Op::Accept(op) => {
@@ -95,9 +100,23 @@ fn operations(db: &Connection, ops: &[Op], gathered: &mut Gathered) -> Result<Ve
             Op::Forget(id) => forget(db, id)?,
             Op::Lane(op) => lane(db, op)?,
             Op::Refused(op) => refused::keep(db, op)?,
+            Op::Run(op) => {
+                if !crate::run::apply(db, op)? {
+                    return Err(Stop::Refused(Committed::Conflict));
+                }
+            }
+            Op::State(op) => match state::apply(db, op)? {
+                Ok(done) => stated.push(done),
+                Err(why) => return Err(Stop::Refused(Committed::Refused(why))),
+            },
+            Op::Schedule(op) => {
+                if !schedule::change(db, op)? {
+                    return Err(Stop::Refused(Committed::Conflict));
+                }
+            }
         }
     }
-    Ok(accepted)
+    Ok((accepted, stated))
 }
 
 fn accept(

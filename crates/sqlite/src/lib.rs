@@ -13,6 +13,8 @@ mod log;
 mod purge;
 mod readers;
 mod refused;
+mod run;
+mod schedule;
 mod tally;
 use readers::{Reach, Readers};
 mod cells;
@@ -27,6 +29,7 @@ mod plans;
 mod read;
 mod row;
 mod schema;
+mod state;
 mod totals;
 
 use async_trait::async_trait;

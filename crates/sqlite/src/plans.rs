@@ -1,6 +1,6 @@
 //! Every question that is asked all the time finds its index: a schema or a query that loses it fails here.
 
-use crate::{ledger, list, purge, read, schema, totals};
+use crate::{ledger, list, purge, read, schedule, schema, totals};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use std::time::Duration;
@@ -50,6 +50,10 @@ fn questions_of_every_second_use_their_index() {
         (read::EVENTS, "SEARCH e USING INTEGER PRIMARY KEY (rowid>?)"),
         (read::EVENTS_OF, "event_task (task=? AND n>?)"),
         (totals::COUNTS, "task_oldest (lane=?)"),
+        (schedule::DUE, "schedule_due (due_at<?)"),
+        (schedule::DUE, "schedule_waits (waits=?)"),
+        (schedule::NEXT_DUE, "schedule_due"),
+        (schedule::FIRINGS, "firing_schedule (schedule=? AND n<?)"),
         (ledger::FOUND, "SCAN task USING COVERING INDEX task_state"),
     ]);
 }

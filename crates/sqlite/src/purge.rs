@@ -9,7 +9,12 @@ use warrener_model::State;
 pub(crate) const STEP: usize = 100;
 
 pub(crate) const OLD: &str = "SELECT n, lane, kind FROM task INDEXED BY task_over \
-                              WHERE state = ?1 AND finished_at < ?2 ORDER BY finished_at LIMIT ?3";
+                              WHERE state = ?1 AND finished_at < ?2 AND (run IS NULL OR NOT EXISTS \
+                              (SELECT 1 FROM run r WHERE r.state = 'running' AND r.id = unhex(replace(task.run, '-', '')))) \
+                              ORDER BY finished_at LIMIT ?3";
+
+const OLD_RUNS: &str = "SELECT n, id FROM run INDEXED BY run_finished WHERE finished_at < ?1 AND NOT EXISTS \
+                        (SELECT 1 FROM task t WHERE t.run = id_text(run.id)) ORDER BY finished_at LIMIT ?2";
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,6 +47,7 @@ pub(crate) fn step(db: &Connection, purge: &Purge, limit: usize) -> rusqlite::Re
             tasks += 1;
         }
     }
+    runs(db, purge)?;
     counts.write(db)?;
     ledger::purged(db, tasks)?;
     db.prepare_cached("DELETE FROM tally WHERE n = 0")?
@@ -52,6 +58,31 @@ pub(crate) fn step(db: &Connection, purge: &Purge, limit: usize) -> rusqlite::Re
         )?
         .execute(params![purge.keys_before.as_millis(), STEP])?;
     Ok(Purged { tasks, keys })
+}
+
+/// Runs that are over, once the last of their tasks went.
+fn runs(db: &Connection, purge: &Purge) -> rusqlite::Result<()> {
+    let old: Vec<(i64, Vec<u8>)> = db
+        .prepare_cached(OLD_RUNS)?
+        .query_map(params![purge.finished_before.as_millis(), STEP], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    for (n, id) in old {
+        for sql in [
+            "DELETE FROM child WHERE run = ?1",
+            "DELETE FROM step WHERE run = ?1",
+        ] {
+            db.prepare_cached(sql)?.execute([&id])?;
+        }
+        for sql in [
+            "DELETE FROM run_spec WHERE run = ?1",
+            "DELETE FROM run WHERE n = ?1",
+        ] {
+            db.prepare_cached(sql)?.execute([n])?;
+        }
+    }
+    Ok(())
 }
 
 fn forget(db: &Connection, n: i64) -> rusqlite::Result<()> {

@@ -4,7 +4,7 @@ use crate::cells::Cells;
 use crate::error::reading;
 use crate::readers::Reach;
 use crate::row::{self, Part, by_number};
-use crate::{ledger, list, refused, totals};
+use crate::{ledger, list, refused, run, schedule, state, totals};
 use rusqlite::{Connection, Params, Row, params};
 use warrener_backend::query::{HeldLease, LogRow};
 use warrener_backend::store::{LaneSettings, LogChunk};
@@ -57,6 +57,9 @@ pub(crate) fn reach(query: &Query) -> Reach {
         | Query::Lanes
         | Query::Counts
         | Query::Refused { .. }
+        | Query::Run(_)
+        | Query::State(_)
+        | Query::Schedule(_)
         | Query::ReadyKinds { .. } => Reach::Point,
     }
 }
@@ -150,6 +153,9 @@ fn plain(db: &Connection, query: &Query) -> rusqlite::Result<Rows> {
             limit,
             bodies,
         } => Rows::Refused(refused::page(db, *before, *limit, *bodies)?),
+        Query::Run(query) => Rows::Run(run::query(db, query)?),
+        Query::State(query) => Rows::State(state::query(db, query)?),
+        Query::Schedule(query) => schedule::query(db, query)?,
         Query::List(_) | Query::CountWhere { .. } | Query::DeadGroups { .. } | Query::Ledger => {
             unreachable!("scans are answered by query()")
         }

@@ -10,12 +10,15 @@ use warrener_model::Timestamp;
 use warrener_model::id::StoreId;
 
 /// Each brings the schema from the version of its place to the next one.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 8] = [
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_ledger.sql"),
     include_str!("../migrations/0003_kind.sql"),
     include_str!("../migrations/0004_fast.sql"),
     include_str!("../migrations/0005_refused.sql"),
+    include_str!("../migrations/0006_runs.sql"),
+    include_str!("../migrations/0007_schedule.sql"),
+    include_str!("../migrations/0008_state.sql"),
 ];
 /// "Wrnr": tells our files from those of other programs.
 const APPLICATION: i32 = 0x5772_6e72;

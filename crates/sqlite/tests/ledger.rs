@@ -35,7 +35,8 @@ async fn a_store_of_the_first_version_begins_its_ledger_with_what_it_has() {
     let older = Connection::open(&file).unwrap();
     older
         .execute_batch(
-            "DROP TABLE refused; DROP TABLE ledger; DROP INDEX task_kind; DROP INDEX task_out; ALTER TABLE task DROP COLUMN start; \
+            "DROP TABLE firing; DROP TABLE schedule; \
+             DROP TABLE child; DROP TABLE step; DROP TABLE run_spec; DROP TABLE run; DROP TABLE refused; DROP TABLE ledger; DROP INDEX task_kind; DROP INDEX task_out; ALTER TABLE task DROP COLUMN start; \
              PRAGMA user_version = 1",
         )
         .unwrap();

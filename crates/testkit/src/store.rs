@@ -17,7 +17,10 @@ pub mod moves;
 pub mod purge;
 pub mod ready;
 pub mod refused;
+pub mod runs;
 pub mod sample;
+pub mod schedules;
+pub mod state;
 pub mod timers;
 
 use async_trait::async_trait;
@@ -100,6 +103,25 @@ macro_rules! store_suite {
             refused::a_refused_message_is_kept_as_it_came,
             refused::of_a_large_message_the_beginning_is_kept,
             refused::the_oldest_refused_messages_go,
+            runs::a_run_comes_back_as_it_was_written,
+            runs::a_run_is_saved_over_the_version_before_only,
+            runs::ends_are_counted_and_the_last_one_is_known,
+            runs::the_tasks_of_a_step_come_in_their_order,
+            runs::runs_are_listed_by_state,
+            runs::what_belongs_to_a_run_that_goes_on_is_not_purged,
+            state::versions_grow_for_ever,
+            state::of_those_that_expect_one_version_one_writes,
+            state::a_request_that_comes_twice_writes_once,
+            state::what_is_over_becomes_a_tombstone,
+            state::a_space_becomes_what_it_was_by_new_versions,
+            state::old_versions_are_forgotten,
+            state::a_lock_has_one_holder_and_fences_the_others,
+            state::a_refused_write_takes_its_whole_change_back,
+            schedules::a_schedule_is_as_it_was_written_last,
+            schedules::a_schedule_is_written_only_over_the_row_that_was_read,
+            schedules::of_many_servers_one_starts_the_task_of_a_slot,
+            schedules::what_is_due_or_waits_is_found,
+            schedules::the_oldest_firings_go_and_those_of_others_stay,
             purge::old_tasks_go_with_all_that_is_theirs,
             purge::dead_tasks_and_open_ones_stay_longer,
             purge::a_call_forgets_no_more_than_its_limit,
@@ -146,6 +168,9 @@ mod tests {
             ("purge", include_str!("store/purge.rs")),
             ("ready", include_str!("store/ready.rs")),
             ("refused", include_str!("store/refused.rs")),
+            ("runs", include_str!("store/runs.rs")),
+            ("state", include_str!("store/state.rs")),
+            ("schedules", include_str!("store/schedules.rs")),
             ("timers", include_str!("store/timers.rs")),
         ];
         let mut cases = 0;

@@ -14,7 +14,9 @@ pub(crate) mod breaker;
 pub(crate) mod broker;
 pub(crate) mod dlq;
 pub(crate) mod lane;
+pub(crate) mod schedule;
 pub(crate) mod server;
+pub(crate) mod state;
 pub(crate) mod task;
 pub(crate) mod values;
 pub(crate) mod workflow;
@@ -164,9 +166,15 @@ pub(crate) enum Command {
     /// Look at circuit breakers, close them
     #[command(subcommand, visible_alias = "breakers")]
     Breaker(breaker::Verb),
+    /// Make schedules, look at them, pause, resume and run them
+    #[command(subcommand, visible_alias = "schedules")]
+    Schedule(schedule::Verb),
     /// Check and draw workflow files
     #[command(subcommand, visible_alias = "workflows")]
     Workflow(workflow::Verb),
+    /// Read, write, watch and lock shared state
+    #[command(subcommand)]
+    State(state::Verb),
     /// Look at RabbitMQ, if it is the broker
     #[command(subcommand)]
     Broker(broker::Verb),

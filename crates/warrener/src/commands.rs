@@ -17,8 +17,10 @@ mod dlq;
 mod input;
 mod lane;
 mod listing;
+mod schedule;
 mod server;
 mod spec;
+mod state;
 mod task;
 mod up;
 mod workflow;
@@ -32,7 +34,9 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
     match command {
         Command::Completions { shell } => return completions::run(shell, args),
         Command::Config(ConfigVerb::Schema) => return config::schema::run(args),
-        Command::Workflow(verb) => return workflow::run(&verb, args),
+        Command::Workflow(ref verb) if workflow::is_offline(verb) => {
+            return workflow::offline(verb, args);
+        }
         Command::DemoStep => return Ok(ExitCode::from(crate::demo::step())),
         Command::Guard { instance, folder } => {
             let guarded = crate::agent_run::be_guard(&instance, &folder);
@@ -54,8 +58,11 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
     match command {
         Command::Task(verb) => task::run(verb, globals),
         Command::Dlq(verb) => dlq::run(verb, globals),
+        Command::Schedule(verb) => schedule::run(verb, globals),
         Command::Lane(verb) => lane::run(verb, globals),
         Command::Agent(verb) => agent::run(verb, globals),
+        Command::Workflow(verb) => workflow::run(verb, globals),
+        Command::State(verb) => state::run(verb, globals),
         Command::Breaker(verb) => breaker::run(verb, globals),
         Command::Broker(verb) => broker::run(&verb, globals),
         Command::Config(ConfigVerb::Show { origin }) => config::show::run(origin, globals),
@@ -69,7 +76,6 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
         }
         Command::Config(ConfigVerb::Schema)
         | Command::Completions { .. }
-        | Command::Workflow(_)
         | Command::Guard { .. }
         | Command::DemoStep => unreachable!("handled above"),
     }

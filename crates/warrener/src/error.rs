@@ -49,6 +49,8 @@ impl Exit {
             "idempotency_conflict"
             | "illegal_state"
             | "version_conflict"
+            | "locked"
+            | "lock_lost"
             | "not_waiting"
             | "data_dir_taken"
             | "namespace_taken"

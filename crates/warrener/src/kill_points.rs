@@ -158,6 +158,9 @@ fn commits(changes: &[Change]) -> BTreeSet<String> {
         Op::Forget(_) => "forget",
         Op::Lane(_) => "lane",
         Op::Refused(_) => "refused",
+        Op::Run(_) => "run",
+        Op::State(_) => "state",
+        Op::Schedule(_) => "schedule",
     };
     let ops = changes.iter().flat_map(|change| &change.ops);
     ops.map(|op| format!("commit.{}", kind(op)))

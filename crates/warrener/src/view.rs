@@ -1,5 +1,10 @@
 //! What each noun looks like on the command line: its fields, its columns, and what `-q` prints.
 
+mod state;
+pub(crate) use state::{LOCK, RESTORED, SNAPSHOT, STATE, WRITTEN};
+mod schedule;
+pub(crate) use schedule::{FIRING, SCHEDULE, SLOT};
+
 /// A noun.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View {
@@ -149,6 +154,35 @@ pub(crate) const REFUSED: View = View {
         ("TYPE", "type"),
         ("SIZE", "size"),
         ("REASON", "reason"),
+    ],
+};
+
+/// Runs of workflows.
+pub(crate) const RUN: View = View {
+    noun: "run",
+    id: "id",
+    fields: &[
+        "id",
+        "name",
+        "state",
+        "final",
+        "inputs",
+        "output",
+        "steps",
+        "error",
+        "cancelled",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "duplicate",
+    ],
+    columns: &[
+        ("ID", "id"),
+        ("NAME", "name"),
+        ("STATE", "state"),
+        ("CREATED", "created_at"),
+        ("FINISHED", "finished_at"),
+        ("ERROR", "error"),
     ],
 };
 

@@ -18,7 +18,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("link", &["model", "backend", "api"]),
     ("rabbitmq", &["model", "backend"]),
     ("workflow", &["model"]),
-    ("engine", &["model", "backend"]),
+    ("engine", &["model", "backend", "workflow"]),
     ("api", &["model"]),
     ("server", &["model", "backend", "engine", "api"]),
     (

@@ -5,7 +5,11 @@
 //!                          └──── mistakes, all of them, each with line and column ────┘
 //! ```
 //!
-//! Nothing here runs anything. What the fields mean is said once, in the tables of [`fields`]: the reader, the published
+//! ```text
+//! Workflow ──▶ Plan ── begin (a step, from what is over) ──▶ tasks, a value, nothing, or why not
+//! ```
+//!
+//! Nothing here runs anything: [`Plan`] says what a step becomes, the engine commits it. What the fields mean is said once, in the tables of [`fields`]: the reader, the published
 //! schema and the reference page follow them.
 
 pub mod fields;
@@ -14,12 +18,14 @@ pub use mistake::{Mistake, Place};
 mod node;
 mod reader;
 pub mod template;
-pub use template::Template;
+pub use template::{Context, Template};
 mod workflow;
 pub use workflow::{Aggregate, Gather, Input, InputType, OnFailure, Session, Step, What, Workflow};
 mod check;
 pub mod draw;
 mod graph;
+mod plan;
+pub use plan::{Begun, Draft, Plan, Seen};
 mod read;
 pub use read::read;
 pub mod schema;

@@ -48,6 +48,23 @@ pub struct Unfilled {
     pub message: String,
 }
 
+/// What templates are filled in from. Made once and shared: it may hold ten thousand outputs.
+#[derive(Clone, Debug)]
+pub struct Context(minijinja::Value);
+
+impl Context {
+    /// Of a value with these names.
+    pub fn new(names: &impl Serialize) -> Self {
+        Self(minijinja::Value::from(minijinja::value::Serde(names)))
+    }
+
+    /// The same with one item of a list, and its place from 0.
+    pub fn with_item(&self, item: &Value, index: usize) -> Self {
+        let item = minijinja::Value::from(minijinja::value::Serde(item));
+        Self(minijinja::context! { item, index, ..self.0.clone() })
+    }
+}
+
 fn has_template(text: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|open| text.contains(open))
 }
@@ -130,8 +147,8 @@ impl Template {
     ///
     /// # Errors
     /// A name that is not defined, a filter that does not take such a value, a loop that does not end.
-    pub fn fill(&self, context: &impl Serialize) -> Result<Value, Unfilled> {
-        self.fill_in(&minijinja::Value::from(minijinja::value::Serde(context)))
+    pub fn fill(&self, context: &Context) -> Result<Value, Unfilled> {
+        self.fill_in(&context.0)
     }
 
     fn fill_in(&self, context: &minijinja::Value) -> Result<Value, Unfilled> {

@@ -229,7 +229,9 @@ fn filled(template: &str, context: Value) -> Result<Value, String> {
     );
     let workflow = sound(&text);
     let input = workflow.steps[0].input.clone().expect("an input");
-    input.fill(&context).map_err(|unfilled| unfilled.message)
+    input
+        .fill(&warrener_workflow::Context::new(&context))
+        .map_err(|unfilled| unfilled.message)
 }
 
 #[test]

@@ -4,10 +4,12 @@
 
 use super::{Client, ClientError, Result};
 use crate::requests::WaitRequest;
+use crate::run::RunObject;
 use crate::task::TaskObject;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 use warrener_model::TaskId;
+use warrener_model::id::RunId;
 
 /// How long one request asks the server to wait.
 const TURN: Duration = Duration::from_secs(30);
@@ -77,6 +79,30 @@ impl Client {
             let task = patiently(&mut known, until, || self.task(id, Some(left.min(TURN))))?;
             if task.is_final || left.is_zero() {
                 return Ok(task);
+            }
+            breathe(asked, left);
+        }
+    }
+
+    /// Follows this run until it is over, or the time is; shows it whenever something of it changed, and gives it as it is
+    /// then.
+    ///
+    /// # Errors
+    /// As every request; a server that goes away for less than a minute is none.
+    pub fn follow_run(
+        &self,
+        id: RunId,
+        until: Option<Instant>,
+        mut show: impl FnMut(&RunObject),
+    ) -> Result<RunObject> {
+        let mut known = false;
+        loop {
+            let left = left(until);
+            let asked = Instant::now();
+            let run = patiently(&mut known, until, || self.run(id, Some(left.min(TURN))))?;
+            show(&run);
+            if run.is_final || left.is_zero() {
+                return Ok(run);
             }
             breathe(asked, left);
         }

@@ -18,6 +18,7 @@ use crate::requests::{
     AgentRequest, AnswerRequest, ApproveRequest, CancelRequest, DiscardRequest, PauseRequest,
     ReassignRequest, RejectRequest, RequeueRequest, ResetRequest, RetryRequest, WaitRequest,
 };
+use crate::run::{RunObject, RunRequest};
 use crate::stream::Topic;
 use crate::submit::SubmitRequest;
 use crate::task::TaskObject;
@@ -25,6 +26,7 @@ use crate::wait::WaitAnswer;
 use std::time::Duration;
 use ureq::http::Method;
 use warrener_model::TaskId;
+use warrener_model::id::RunId;
 use warrener_model::time::format_span;
 
 /// Which page of a list.
@@ -127,6 +129,43 @@ impl Client {
     /// `GET /api/v1/tasks/{id}/logs?follow=true`: every piece as it comes, until the task has ended.
     pub fn follow_logs(&self, id: TaskId, attempt: Option<u32>) -> Result<Events> {
         self.listen(logs(id, attempt, None, Some("true".into())), None)
+    }
+
+    /// `POST /api/v1/runs`.
+    pub fn start_run(&self, request: &RunRequest, key: Option<&str>) -> Result<RunObject> {
+        let call = Call {
+            key,
+            ..call(Method::POST, "/api/v1/runs".into()).json(request)
+        };
+        self.read(self.send(call)?)
+    }
+
+    /// `GET /api/v1/runs`.
+    pub fn runs(&self, query: &ListQuery) -> Result<Page<RunObject>> {
+        self.get(list("/api/v1/runs", query))
+    }
+
+    /// `GET /api/v1/runs/{id}`; with `wait`, once anything of it changed, it is final, or that time is over.
+    pub fn run(&self, id: RunId, wait: Option<Duration>) -> Result<RunObject> {
+        let path = format!("/api/v1/runs/{id}");
+        let progress = wait.map(|_| "true".to_owned());
+        let query = [("wait", wait.map(format_span)), ("progress", progress)];
+        let call = Call {
+            wait: wait.unwrap_or_default(),
+            ..call(Method::GET, with_query(&path, query))
+        };
+        self.read(self.send(call)?)
+    }
+
+    /// `POST /api/v1/runs/{id}/cancel`.
+    pub fn cancel_run(&self, id: RunId, request: &CancelRequest) -> Result<RunObject> {
+        self.post(format!("/api/v1/runs/{id}/cancel"), request)
+    }
+
+    /// `POST /api/v1/runs/{id}/retry-failed`.
+    pub fn retry_failed(&self, id: RunId) -> Result<RunObject> {
+        let path = format!("/api/v1/runs/{id}/retry-failed");
+        self.read(self.send(call(Method::POST, path))?)
     }
 
     /// `POST /api/v1/tasks/{id}/cancel`.
@@ -291,7 +330,7 @@ fn act(id: TaskId, verb: &str) -> String {
     format!("/api/v1/tasks/{id}/{verb}")
 }
 
-fn list(path: &str, query: &ListQuery) -> String {
+pub(super) fn list(path: &str, query: &ListQuery) -> String {
     with_query(
         path,
         [

@@ -1,6 +1,7 @@
 //! Submit: one task or a batch. Yes is said after the commit, and only then.
 
 use super::{Orchestrator, Spawner, View};
+use crate::core::Core;
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
 use warrener_backend::store::{Accept, Accepted, Committed, Key, Op};
@@ -77,11 +78,11 @@ impl Orchestrator {
         }
         let now = self.core.now().await?;
         let id = self.core.task_id(now);
-        let task = self.check(&submission, id, now).map_err(Error::Invalid)?;
+        let task = check_submission(&self.core, &submission, id, now).map_err(Error::Invalid)?;
         let accept = accept(task.clone(), key, &submission, actor, now);
         let accepts = vec![Op::Accept(Box::new(accept))];
         match self.commit_accepts(accepts, by).await? {
-            Committed::Done { accepted } => match accepted.first() {
+            Committed::Done { accepted, .. } => match accepted.first() {
                 Some(Accepted {
                     task: id,
                     existing: true,
@@ -98,7 +99,7 @@ impl Orchestrator {
                 }
             },
             Committed::KeyTaken { task, .. } => Err(Error::KeyTaken(task)),
-            Committed::Conflict => Err(Error::Contended(task.id)),
+            Committed::Conflict | Committed::Refused(_) => Err(Error::Contended(task.id)),
         }
     }
 
@@ -138,7 +139,8 @@ impl Orchestrator {
         let mut bad = vec![];
         let mut tasks = vec![];
         for (index, submission) in submissions.iter().enumerate() {
-            match self.check(submission, self.core.batch_id(now, index), now) {
+            let id = self.core.batch_id(now, index);
+            match check_submission(&self.core, submission, id, now) {
                 Ok(task) => tasks.push(task),
                 Err(mistakes) if bad.len() < 100 => bad.push((index, mistakes)),
                 Err(_) => {}
@@ -152,7 +154,7 @@ impl Orchestrator {
             Op::Accept(Box::new(accept(task.clone(), key, submission, actor, now)))
         });
         match self.commit_accepts(ops.collect(), by).await? {
-            Committed::Done { accepted } => {
+            Committed::Done { accepted, .. } => {
                 for (task, accepted) in tasks.iter().zip(&accepted) {
                     if !accepted.existing {
                         self.accepted(task);
@@ -161,11 +163,13 @@ impl Orchestrator {
                 Ok(accepted)
             }
             Committed::KeyTaken { index, task } => Err(BatchError::KeyTaken { index, task }),
-            Committed::Conflict => Err(Error::Contended(tasks[0].id).into()),
+            Committed::Conflict | Committed::Refused(_) => {
+                Err(Error::Contended(tasks[0].id).into())
+            }
         }
     }
 
-    fn open(&self) -> Result<()> {
+    pub(super) fn open(&self) -> Result<()> {
         if self.core.is_draining() {
             Err(Error::Draining)
         } else {
@@ -173,33 +177,8 @@ impl Orchestrator {
         }
     }
 
-    /// The rules of the model, and the schema of the kind.
-    fn check(
-        &self,
-        submission: &Submission,
-        id: TaskId,
-        now: Timestamp,
-    ) -> std::result::Result<Task, Vec<Mistake>> {
-        let task = submission.check(id, now)?;
-        if let Some(schema) = self.core.options.schemas.get(&task.spec.kind) {
-            let mistakes: Vec<Mistake> = schema
-                .iter_errors(&task.spec.input.value())
-                .take(20)
-                .map(|error| {
-                    Mistake::at(
-                        format!("/input{}", error.instance_path()),
-                        error.to_string(),
-                    )
-                })
-                .collect();
-            if !mistakes.is_empty() {
-                return Err(mistakes);
-            }
-        }
-        Ok(task)
-    }
-
-    fn accepted(&self, task: &Task) {
+    /// Wakes who hands it out, or keeps its time.
+    pub(crate) fn accepted(&self, task: &Task) {
         if task.life.state == State::Ready {
             self.core.ready.notify_one();
         }
@@ -209,7 +188,34 @@ impl Orchestrator {
     }
 }
 
-fn accept(
+/// The rules of the model, and the schema of the kind.
+pub(crate) fn check_submission(
+    core: &Core,
+    submission: &Submission,
+    id: TaskId,
+    now: Timestamp,
+) -> std::result::Result<Task, Vec<Mistake>> {
+    let task = submission.check(id, now)?;
+    if let Some(schema) = core.options.schemas.get(&task.spec.kind) {
+        let mistakes: Vec<Mistake> = schema
+            .iter_errors(&task.spec.input.value())
+            .take(20)
+            .map(|error| {
+                Mistake::at(
+                    format!("/input{}", error.instance_path()),
+                    error.to_string(),
+                )
+            })
+            .collect();
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+    }
+    Ok(task)
+}
+
+/// The row of a task, with the first one of its history.
+pub(crate) fn accept(
     task: Task,
     key: Option<String>,
     submission: &Submission,

@@ -5,8 +5,10 @@ use std::time::Duration;
 use warrener_backend::broker::Subscribe;
 use warrener_backend::fault::{Fault, point};
 use warrener_backend::{Address, Subscription};
-use warrener_model::State;
-use warrener_model::message::{self, TaskCopy};
+use warrener_engine::orchestrator::StateWrite;
+use warrener_model::message::{self, StateCopy, TaskCopy};
+use warrener_model::name::{Space, StateKey};
+use warrener_model::{Json, State};
 
 async fn watch(world: &World, pattern: &str) -> Subscription {
     let watch = Subscribe {
@@ -66,4 +68,53 @@ async fn copies_that_cannot_be_published_are_counted_and_the_next_ones_come() {
     assert_eq!(copy.task_id, id, "and not {lost}");
     let _agent = world.agent("a", 1, echo);
     assert_eq!(world.end(id).await.task.life.state, State::Succeeded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_hears_of_each_change_of_shared_state_without_its_value() {
+    for mode in MODES {
+        let world = World::new(mode).await;
+        let mut copies = watch(&world, "state.team.#").await;
+        let write = |value: Option<&str>| StateWrite {
+            space: Space::new("team").unwrap(),
+            key: StateKey::new("a.b").unwrap(),
+            value: value.map(|value| Json::parse(value.into()).unwrap()),
+            ttl: None,
+            expect: None,
+            fence: None,
+            request: None,
+        };
+        // The first ones may come before the copies have their place.
+        let mut first = None;
+        while first.is_none() {
+            let write = write(Some("1"));
+            world
+                .orchestrator
+                .write_state(write, "user:x")
+                .await
+                .unwrap();
+            let soon = Duration::from_millis(100);
+            first = tokio::time::timeout(soon, state_copy(&mut copies))
+                .await
+                .ok();
+        }
+        let mut last = first.unwrap();
+        let made = world.orchestrator.write_state(write(None), "user:x").await;
+        let made = made.unwrap();
+        while last.cursor < made.cursor.0 {
+            let next = state_copy(&mut copies).await;
+            assert_eq!(next.version, last.version + 1, "{mode:?}: one was left out");
+            last = next;
+        }
+        assert_eq!((last.version, last.deleted), (made.version, true));
+        assert_eq!(last.key.as_str(), "a.b");
+    }
+}
+
+async fn state_copy(copies: &mut Subscription) -> StateCopy {
+    let delivery = copies.next().await.unwrap();
+    assert!(!String::from_utf8_lossy(&delivery.message.body).contains("value"));
+    let copy = message::decode(&delivery.message.body).unwrap();
+    delivery.ack();
+    copy
 }

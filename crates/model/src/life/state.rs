@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 /// Where a task is in its life (contracts.md section 0; the only list of names).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Waits for other tasks.

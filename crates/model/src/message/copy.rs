@@ -4,13 +4,15 @@ use super::Body;
 use crate::agent::WhoFields;
 use crate::id::TaskId;
 use crate::life::State;
-use crate::name::AgentId;
+use crate::name::{AgentId, Space, StateKey};
+use crate::state::Cause;
 use crate::task::Progress;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// Server to watchers: something happened to a task. On `task.<event>`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct TaskCopy {
     /// Its place in the history, which `GET /api/v1/stream` goes on after; none for progress, which has no history.
     pub cursor: Option<u64>,
@@ -39,6 +41,7 @@ impl Body for TaskCopy {
 
 /// Server to watchers: an agent came or went. On `agent.<event>`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AgentCopy {
     /// Which boot of it.
     #[serde(flatten)]
@@ -55,6 +58,7 @@ impl Body for AgentCopy {
 
 /// Server to watchers: what a person should know. On `alert`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct AlertCopy {
     /// What it is about.
     pub alert: String,
@@ -70,4 +74,28 @@ pub struct AlertCopy {
 
 impl Body for AlertCopy {
     const TYPE: &'static str = "alert";
+}
+
+/// Server to watchers: a key of shared state has a new version. On `state.<space>.<key>`, without the value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct StateCopy {
+    /// Its place among all changes, which a watch over HTTP goes on after.
+    pub cursor: u64,
+    /// The space.
+    pub space: Space,
+    /// The key.
+    pub key: StateKey,
+    /// The version.
+    pub version: u64,
+    /// From here on the key has no value.
+    pub deleted: bool,
+    /// Why: `set deleted expired restored`.
+    pub cause: Cause,
+    /// When, by the store's clock.
+    pub at: Timestamp,
+}
+
+impl Body for StateCopy {
+    const TYPE: &'static str = "state.event";
 }

@@ -55,6 +55,7 @@ impl Submit {
 
 /// Leader to server: cancel a task. With the sender's `agent_id` and `instance` if it wants an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SubmitCancel {
     /// The task.
     pub task_id: TaskId,
@@ -69,6 +70,7 @@ impl Body for SubmitCancel {
 
 /// Server to leader: it is in the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SubmitAccepted {
     /// The message that this answers.
     pub message_id: MessageId,
@@ -84,6 +86,7 @@ impl Body for SubmitAccepted {
 
 /// Server to leader: no, and sent again it will be no again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SubmitRefused {
     /// The message that this answers.
     pub message_id: MessageId,
@@ -97,6 +100,7 @@ impl Body for SubmitRefused {
 
 /// What a problem says, without what is HTTP's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// One of the error codes (docs/errors/).
     pub code: String,

@@ -77,6 +77,13 @@ impl<'a> Objects<'a> {
         (braced(&inbox_key(kind, Some(&agent()))), binding)
     }
 
+    /// The key that copies come under, and the binding of the exchange that watchers bind their queues to.
+    pub(super) fn seen(&self, key: &str) -> (String, Value) {
+        let found = self.names.bindings(key).expect("it is short");
+        let (name, key) = found.into_iter().next().expect("a key leads somewhere");
+        (key, exchange(&name, "topic"))
+    }
+
     /// The queue in which servers find what is said to this inbox.
     pub(super) fn inbox(&self, inbox: Inbox) -> String {
         self.names.inbox(inbox)

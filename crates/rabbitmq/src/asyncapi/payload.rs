@@ -4,6 +4,8 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
+use warrener_model::Submission;
+use warrener_model::agent::WhoFields;
 use warrener_model::message::{Body, VERSION};
 
 const NAMED: &str = "#/components/schemas/";
@@ -15,18 +17,51 @@ pub(super) struct Schemas(Map<String, Value>);
 impl Schemas {
     /// What a message of this type carries: one flat object, with the version that every body has.
     pub(super) fn body<B: Body + ToSchema>(&mut self) -> Value {
-        let mut found = Vec::new();
-        B::schemas(&mut found);
-        for (name, schema) in found {
-            self.0.insert(name, plain(schema));
-        }
-        let mut body = self.flat(plain(B::schema()));
-        body["properties"]["v"] = json!({ "type": "integer", "const": VERSION });
+        let mut body = self.object::<B>();
         if let Some(required) = body["required"].as_array_mut() {
             required.insert(0, "v".into());
         } else {
             body["required"] = json!(["v"]);
         }
+        body
+    }
+
+    /// The same of what a leader says, with whom it names as its sender, if it wants an answer.
+    pub(super) fn asked<B: Body + ToSchema>(&mut self) -> Value {
+        let body = self.body::<B>();
+        self.signed(body)
+    }
+
+    /// A request for a task: the one body whose version may be left out, and whose unknown fields are mistakes.
+    pub(super) fn submission(&mut self) -> Value {
+        let mut body = self.object::<Submission>();
+        if let Some(fields) = body["properties"].as_object_mut() {
+            fields.remove("idempotency_key");
+        }
+        body["additionalProperties"] = false.into();
+        self.signed(body)
+    }
+
+    fn object<T: ToSchema>(&mut self) -> Value {
+        let mut found = Vec::new();
+        T::schemas(&mut found);
+        for (name, schema) in found {
+            self.0.insert(name, plain(schema));
+        }
+        let mut body = self.flat(plain(T::schema()));
+        body["properties"]["v"] = json!({ "type": "integer", "const": VERSION });
+        body
+    }
+
+    /// Both parts of a sender's name, or none.
+    fn signed(&mut self, mut body: Value) -> Value {
+        let mut sender = self.object::<WhoFields>();
+        let halves = ["agent_id", "instance"];
+        for half in halves {
+            body["properties"][half] = sender["properties"][half].take();
+        }
+        let [agent, instance] = halves;
+        body["dependencies"] = json!({ agent: [instance], instance: [agent] });
         body
     }
 

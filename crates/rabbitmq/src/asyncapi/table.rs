@@ -6,8 +6,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use warrener_backend::broker::Inbox;
 use warrener_model::message::{
-    Body, Bye, Cancel, Claim, ClaimRefused, Drain, Granted, Heartbeat, Hello, Offer, Outcome,
-    Recorded, Resume, Revoke, Signal, Unwelcome, Welcome,
+    AgentCopy, AlertCopy, Body, Bye, Cancel, Claim, ClaimRefused, Drain, Granted, Heartbeat, Hello,
+    Offer, Outcome, Recorded, Resume, Revoke, Signal, StateAsk, StateCopy, StateResult, Submit,
+    SubmitAccepted, SubmitCancel, SubmitRefused, TaskCopy, Unwelcome, Welcome,
 };
 
 /// Bodies, each after the key of its message.
@@ -22,6 +23,8 @@ pub(super) enum Way {
     Told,
     /// Put before the agents of a lane.
     Offered,
+    /// Told to whoever watches, under this key of a topic.
+    Seen(&'static str),
 }
 
 /// See the module.
@@ -65,6 +68,30 @@ const fn asks<B: Body + ToSchema>(
     }
 }
 
+/// What a leader asks for; it need not say who it is.
+const fn orders(line: Line, key: &'static str, body: fn(&mut Schemas) -> Value) -> Line {
+    let answers = &["submit.accepted", "submit.refused"];
+    Line {
+        key,
+        answers,
+        body,
+        ..line
+    }
+}
+
+/// A submission: no body like others, for it is read as a request is.
+const SUBMIT: Line = Line {
+    key: Submit::TYPE,
+    kind: Submit::TYPE,
+    way: SUBMISSIONS,
+    when: "A task, please: the body of `POST /api/v1/tasks`. The message_id is the idempotency key; the same message again until answered.",
+    answers: &[],
+    body: Schemas::submission,
+    #[cfg(test)]
+    reads: super::tests::submission,
+};
+
+const SUBMISSIONS: Way = Way::Says(Inbox::Submit);
 const PRESENCE: Way = Way::Says(Inbox::Presence);
 const RESULTS: Way = Way::Says(Inbox::Results);
 const SIGNALS: Way = Way::Says(Inbox::Signals);
@@ -80,6 +107,8 @@ pub(super) const LINES: &[Line] = &[
         "Before anything of a task is started, every 2 s until answered; with `started` for what runs already."),
     asks::<Outcome>(RESULTS, &["recorded", "revoke"],
         "When a run is over; again, with the same message_id, 10 s after each confirm until answered."),
+    asks::<StateAsk>(RESULTS, &["state.result"],
+        "To read or write shared state; again, with the same request_id, until answered."),
     line::<Signal>(SIGNALS, "A piece of log, or progress; nothing depends on it."),
     line::<Offer>(Way::Offered, "A task that waits for an agent. Claim it; start nothing yet."),
     line::<Welcome>(Way::Told, "The answer to a hello: which queues to read, and the times to keep."),
@@ -88,9 +117,23 @@ pub(super) const LINES: &[Line] = &[
     line::<ClaimRefused>(Way::Told, "Run nothing and report nothing; acknowledge the delivery."),
     line::<Revoke>(Way::Told, "Stop this run and say nothing of it: it is not yours any more."),
     line::<Recorded>(Way::Told, "These runs are in the books, or refused for good: forget them."),
+    line::<StateResult>(Way::Told, "What came of a `state`."),
     line::<Cancel>(Way::Told, "Stop this run within the grace and report `cancelled`."),
     line::<Drain>(Way::Told, "Read no more work, finish, give back the rest at the deadline, say bye; with `stay`, wait for a resume instead."),
     line::<Resume>(Way::Told, "The end of a drain with `stay`: take work again."),
+    orders(SUBMIT, "submit", Schemas::submission),
+    Line {
+        #[cfg(test)]
+        reads: super::tests::signed::<SubmitCancel>,
+        ..orders(line::<SubmitCancel>(SUBMISSIONS, "Cancel this task; the same message again until answered."),
+            "cancel.task", Schemas::asked::<SubmitCancel>)
+    },
+    line::<SubmitAccepted>(Way::Told, "The task is in the store, or cancelled: by this message, or before it as `duplicate` says."),
+    line::<SubmitRefused>(Way::Told, "No, with every mistake; the same message sent again is refused again."),
+    line::<TaskCopy>(Way::Seen("task.{event}"), "Something happened to a task. A hint: the truth, after any cursor, is `GET /api/v1/stream`."),
+    line::<AgentCopy>(Way::Seen("agent.{event}"), "An agent joined, stalled, is lost or left."),
+    line::<AlertCopy>(Way::Seen("alert"), "What a person should know."),
+    line::<StateCopy>(Way::Seen("state.{space}.{key}"), "A key of shared state has a new version. Its value is read with `state`; a watch without gaps is `GET /api/v1/state/{space}`."),
 ];
 
 impl Line {
@@ -105,7 +148,7 @@ impl Line {
     pub(super) fn operation(&self) -> String {
         let verb = match self.way {
             Way::Says(_) => "send",
-            Way::Told | Way::Offered => "receive",
+            Way::Told | Way::Offered | Way::Seen(_) => "receive",
         };
         let words = self.key.split('.').map(|word| {
             let (first, rest) = word.split_at(1);

@@ -7,16 +7,15 @@ use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use warrener_backend::broker::Inbox;
-use warrener_model::message::{self, Body, TYPES};
+use warrener_model::Timestamp;
+use warrener_model::message::{
+    self, AgentCopy, AlertCopy, Body, Named, StateCopy, Submit, SubmitAccepted, SubmitCancel,
+    SubmitRefused, TYPES, TaskCopy,
+};
 use warrener_model::name::Namespace;
 
 /// What has a key at an inbox and no type in the code yet. Once it has one, it gets its line in the table.
-const TO_COME: [(Inbox, &str); 4] = [
-    (Inbox::Results, "answer"),
-    (Inbox::Results, "state"),
-    (Inbox::Submit, "submit"),
-    (Inbox::Submit, "cancel"),
-];
+const TO_COME: [(Inbox, &str); 1] = [(Inbox::Results, "answer")];
 
 fn made() -> Value {
     document(&Namespace::default())
@@ -27,6 +26,32 @@ pub(super) fn again<B: Body>(bytes: &[u8]) -> Option<Vec<u8>> {
     let body: B = message::decode(bytes).ok()?;
     Some(message::encode(&body))
 }
+
+/// The same of a body that may name its sender: whole or not at all.
+pub(super) fn signed<B: Body>(bytes: &[u8]) -> Option<Vec<u8>> {
+    again::<B>(bytes).filter(|_| message::named(bytes) != Named::Unreadable)
+}
+
+/// The same of a submission, as if it came in the morning of the examples.
+pub(super) fn submission(bytes: &[u8]) -> Option<Vec<u8>> {
+    let submission = Submit::read(bytes).ok()?;
+    let now: Timestamp = "2026-11-22T09:00:00.000Z".parse().unwrap();
+    let id = warrener_model::TaskId::new(now, [0; 10]);
+    submission.check(id, now).ok()?;
+    (message::named(bytes) != Named::Unreadable).then(|| serde_json::to_vec(&submission).unwrap())
+}
+
+/// What leaders say and hear, and what watchers see: no part of the work of an agent.
+const OTHERS: [&str; 8] = [
+    Submit::TYPE,
+    SubmitCancel::TYPE,
+    SubmitAccepted::TYPE,
+    SubmitRefused::TYPE,
+    TaskCopy::TYPE,
+    AgentCopy::TYPE,
+    AlertCopy::TYPE,
+    StateCopy::TYPE,
+];
 
 /// What the document says of the bodies of a message.
 fn payload(document: &Value, key: &str) -> Validator {
@@ -109,7 +134,7 @@ fn every_address_says_what_its_words_in_braces_are() {
 #[test]
 fn every_type_of_the_code_is_in_the_table_and_every_line_is_a_type() {
     let lines: BTreeSet<&str> = LINES.iter().map(|line| line.kind).collect();
-    assert_eq!(lines, TYPES.iter().copied().collect());
+    assert_eq!(lines, TYPES.iter().chain(&OTHERS).copied().collect());
     let keys: BTreeSet<&str> = LINES.iter().map(|line| line.key).collect();
     assert_eq!(keys.len(), LINES.len(), "two messages have one key");
     let names: BTreeSet<String> = LINES.iter().map(Line::operation).collect();
@@ -239,9 +264,14 @@ fn wrongs(example: &Value, place: &str) -> Vec<(String, Value)> {
 }
 
 #[test]
-fn the_page_for_agents_names_every_message() {
-    let page = include_str!("../../../../docs/agents-amqp.md");
+fn the_pages_name_every_message() {
+    let [agents, others] = [
+        include_str!("../../../../docs/agents-amqp.md"),
+        include_str!("../../../../docs/amqp.md"),
+    ];
     for line in LINES {
+        let work = TYPES.contains(&line.kind) && line.key == line.kind;
+        let page = if work { agents } else { others };
         let cells = page.lines().filter(|cells| cells.starts_with("| `"));
         let named = format!("`{}`", line.kind);
         let first = |cells: &&str| {

@@ -47,6 +47,8 @@ mod leases;
 mod letters;
 #[path = "../../../engine/tests/stories/lost.rs"]
 mod lost;
+#[path = "../../../engine/tests/stories/outputs.rs"]
+mod outputs;
 #[path = "../../../engine/tests/stories/refused.rs"]
 mod refused;
 #[path = "../../../engine/tests/stories/restart.rs"]
@@ -55,8 +57,12 @@ mod restart;
 mod retry;
 #[path = "../../../engine/tests/stories/rounds.rs"]
 mod rounds;
+#[path = "../../../engine/tests/stories/runs.rs"]
+mod runs;
 #[path = "../../../engine/tests/stories/senders.rs"]
 mod senders;
+#[path = "../../../engine/tests/stories/state.rs"]
+mod state;
 #[path = "../../../engine/tests/stories/submissions.rs"]
 mod submissions;
 #[path = "../../../engine/tests/stories/submit.rs"]
@@ -76,6 +82,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("ground", "has its own file here"),
     ("main", "is this file"),
+    (
+        "schedules",
+        "what is submitted when is between the servers and their store",
+    ),
 ];
 
 #[test]

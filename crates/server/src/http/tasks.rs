@@ -136,7 +136,7 @@ pub(crate) fn whole(view: &View) -> TaskObject {
     TaskObject::of(&view.task, view.waiting_for, true)
 }
 
-fn key(headers: &HeaderMap) -> Answer<Option<String>> {
+pub(crate) fn key(headers: &HeaderMap) -> Answer<Option<String>> {
     let mut values = headers.get_all(KEY).iter();
     let Some(value) = values.next() else {
         return Ok(None);

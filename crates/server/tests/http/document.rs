@@ -13,7 +13,13 @@ const ROUTES: &str = "POST /api/v1/tasks; GET /api/v1/tasks; POST /api/v1/tasks/
     POST /api/v1/agents/{id}/drain; POST /api/v1/agents/{id}/resume; POST /api/v1/agents/{id}/stop; GET /api/v1/lanes;
     GET /api/v1/lanes/{lane}; POST /api/v1/lanes/{lane}/pause; POST /api/v1/lanes/{lane}/resume;
     GET /api/v1/dead/groups; POST /api/v1/dead/requeue; POST /api/v1/dead/discard; GET /api/v1/refused; GET /api/v1/books;
-    GET /api/v1/breakers; POST /api/v1/breakers/{kind}/reset;
+    POST /api/v1/runs; GET /api/v1/runs; GET /api/v1/runs/{id}; POST /api/v1/runs/{id}/cancel; POST /api/v1/runs/{id}/retry-failed;
+    GET /api/v1/state/{space}; POST /api/v1/state/{space}; GET /api/v1/state/{space}/{key}; PUT /api/v1/state/{space}/{key};
+    DELETE /api/v1/state/{space}/{key}; GET /api/v1/state/{space}/{key}/history; GET /api/v1/state/{space}/{key}/lock;
+    POST /api/v1/state/{space}/{key}/lock; PUT /api/v1/state/{space}/{key}/lock; DELETE /api/v1/state/{space}/{key}/lock;
+    GET /api/v1/schedules; POST /api/v1/schedules; GET /api/v1/schedules/{name}; DELETE /api/v1/schedules/{name};
+    POST /api/v1/schedules/{name}/pause; POST /api/v1/schedules/{name}/resume; POST /api/v1/schedules/{name}/run;
+    GET /api/v1/schedules/{name}/firings; GET /api/v1/breakers; POST /api/v1/breakers/{kind}/reset;
     GET /api/v1/stream; GET /api/v1/link;
     POST /api/v1/login; POST /api/v1/login/codes; POST /api/v1/logout; GET /livez; GET /readyz; GET /metrics; GET /openapi.json";
 
@@ -116,12 +122,26 @@ fn every_documented_route_answers_as_documented() {
         server.submit(json!({"kind": "nobody", "input": [1]})),
     );
     server.ended(&server.submit(json!({"kind": "talk"})));
+    let workflow = json!({"workflow": "name: w\nsteps: [{ id: a, kind: nobody }]"});
+    let run = server.post("/api/v1/runs", workflow.clone()).json()["id"].clone();
+    let yearly = |name| json!({"name": name, "cron": "0 0 1 1 *", "overlap": "queue", "task": {"kind": "nobody"}});
     for (method, path, operation) in operations(&document) {
         let at = path.replace("{lane}", "default").replace("{kind}", "flaky");
-        let at = match at.starts_with("/api/v1/agents") {
-            true => at.replace("{id}", "ann"),
-            false => at.replace("{id}", &open),
+        let id = match at.split('/').nth(3) {
+            Some("agents") => "ann",
+            Some("runs") => run.as_str().unwrap(),
+            _ => &open,
         };
+        let at = at.replace("{id}", id).replace("{name}", "yearly");
+        let at = at.replace("{space}", "team").replace("{key}", "goal");
+        if path.starts_with("/api/v1/state") {
+            let put = server.request("PUT", "/api/v1/state/team/goal");
+            server.send(put, b"1").ok();
+        }
+        if path.contains("{name}") {
+            // One of the routes deletes it.
+            server.post("/api/v1/schedules", yearly("yearly"));
+        }
         if path.ends_with("/stream") {
             // An answer without an end; the tests of the stream read it.
             server.listen(&at, None);
@@ -129,17 +149,25 @@ fn every_documented_route_answers_as_documented() {
         }
         let body = match path.as_str() {
             "/api/v1/tasks" => json!({"kind": "a"}),
+            "/api/v1/runs" => workflow.clone(),
+            "/api/v1/schedules" => yearly("another"),
             "/api/v1/tasks/batch" => json!([{"kind": "a"}]),
             "/api/v1/tasks/wait" => json!({"ids": [dead, open]}),
             "/api/v1/tasks/{id}/reassign" => json!({"agent": "ann"}),
             "/api/v1/dead/requeue" | "/api/v1/dead/discard" => {
                 json!({"ids": [dead, open], "dry_run": true})
             }
+            "/api/v1/state/{space}" => json!({"cursor": "1"}),
+            "/api/v1/state/{space}/{key}/lock" if method == "PUT" => {
+                json!({"token": 9, "lease_ms": 1})
+            }
+            "/api/v1/state/{space}/{key}/lock" => json!({"holder": "ann", "lease_ms": 1}),
             _ => json!({}),
         };
         let reply = match method.as_str() {
             "GET" => server.get(&at),
-            _ => server.post(&at, body.clone()),
+            "DELETE" => server.send(server.request("DELETE", &at), b""),
+            _ => server.send(server.request(&method, &at), body.to_string().as_bytes()),
         };
         assert!(
             !matches!(reply.status, 404 | 405 | 500),

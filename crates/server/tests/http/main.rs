@@ -21,6 +21,8 @@ mod logs;
 mod own;
 mod refused;
 mod requests;
+mod schedules;
+mod state;
 mod stream;
 mod submit;
 mod support;

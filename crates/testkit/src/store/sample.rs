@@ -125,7 +125,7 @@ pub async fn commit(store: &dyn Store, change: impl Into<Change>) -> Committed {
 /// Commits one change, which must happen.
 pub async fn done(store: &dyn Store, change: impl Into<Change>) -> Vec<Accepted> {
     match commit(store, change).await {
-        Committed::Done { accepted } => accepted,
+        Committed::Done { accepted, .. } => accepted,
         other => panic!("a change did not happen: {other:?}"),
     }
 }

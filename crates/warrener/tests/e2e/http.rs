@@ -104,6 +104,22 @@ impl Http {
         Self::read(request.header("content-type", kind).send(body))
     }
 
+    /// Sets a key of shared state, if it is at that version; 0: if it has no value.
+    pub(crate) fn try_set(
+        &self,
+        place: &str,
+        version: u64,
+        value: &Value,
+    ) -> Result<Reply, String> {
+        let request = self.agent.put(format!("{}/api/v1/state/{place}", self.url));
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        let request = match version {
+            0 => request.header("if-none-match", "*"),
+            version => request.header("if-match", format!("\"{version}\"")),
+        };
+        Self::read(request.send(value.to_string()))
+    }
+
     #[track_caller]
     pub(crate) fn send(&self, path: &str, kind: &str, body: &[u8]) -> Reply {
         self.try_send(path, kind, body)

@@ -56,6 +56,10 @@ mod program_in;
 mod program_out;
 #[path = "../e2e/program_token.rs"]
 mod program_token;
+#[path = "../e2e/runs.rs"]
+mod runs;
+#[path = "../e2e/state.rs"]
+mod state;
 #[path = "../e2e/stopping.rs"]
 mod stopping;
 #[path = "../e2e/up.rs"]

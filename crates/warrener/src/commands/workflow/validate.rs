@@ -3,6 +3,7 @@
 use super::{invalid, read};
 use crate::args::GlobalArgs;
 use crate::args::workflow::Files;
+use crate::commands::input;
 use crate::error::CliError;
 use crate::output::{Output, serialised};
 use serde::Serialize;
@@ -21,7 +22,7 @@ pub(super) fn run(files: &Files, args: &GlobalArgs) -> Result<ExitCode, CliError
     let output = Output::new(args.form()?, None, args.quiet, args.no_color);
     let (mut sound, mut mistakes) = (Vec::new(), Vec::new());
     for file in &files.files {
-        match read(file)? {
+        match read(file, &input::text(file)?) {
             Ok(workflow) => sound.push(Sound {
                 file,
                 name: workflow.name.to_string(),
