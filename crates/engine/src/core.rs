@@ -59,6 +59,8 @@ pub(crate) struct Core {
     pub(crate) plans: Plans,
     /// A run was cancelled: its tasks have to be.
     pub(crate) cancelled: Notify,
+    /// A task may have to be divided, or its parts be over.
+    pub(crate) parts: Notify,
     paused: Mutex<Paused>,
 }
 
@@ -120,6 +122,7 @@ impl Core {
             copies: Copies::default(),
             plans: Plans::default(),
             cancelled: Notify::new(),
+            parts: Notify::new(),
             paused: Mutex::default(),
         }
     }

@@ -18,6 +18,7 @@ fn run_at(ms: i64) -> Run {
             file: "name: feature\nsteps: []\n".into(),
             inputs: Json::parse("{\"title\":\"t\"}".into()).expect("json"),
             digest: [7; 32],
+            parent: None,
             created_at: at(ms),
         },
         head: RunHead::new(id),
