@@ -43,6 +43,7 @@ mod breaker;
 mod browser;
 mod dead_letters;
 mod deaths;
+mod decompose;
 mod defects_a;
 mod defects_b;
 mod demo;

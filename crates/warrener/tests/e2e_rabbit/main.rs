@@ -28,6 +28,8 @@ mod breaker;
 mod dead_letters;
 #[path = "../e2e/deaths.rs"]
 mod deaths;
+#[path = "../e2e/decompose.rs"]
+mod decompose;
 #[path = "../e2e/defects_a.rs"]
 mod defects_a;
 #[path = "../e2e/defects_b.rs"]
