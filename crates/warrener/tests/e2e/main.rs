@@ -47,6 +47,7 @@ mod defects_a;
 mod defects_b;
 mod demo;
 mod disk;
+mod examples;
 mod flow;
 mod folders;
 mod harness;

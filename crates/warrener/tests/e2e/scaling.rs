@@ -77,6 +77,9 @@ fn scenario_g_three_agents_join_a_team_of_two_take_their_share_and_leave_without
     let done = guests("starts");
     assert_eq!(guests("ends"), done, "who leaves finishes what it has");
     ids.extend(work(20));
+    for id in &ids {
+        http.ends(id, "succeeded");
+    }
     let books = http.settled();
     assert_eq!(books["states"]["succeeded"], 220, "{books}");
     assert_eq!(guests("starts"), done, "who has left gets nothing");
@@ -103,9 +106,12 @@ fn scenario_h_a_hundred_tasks_of_five_agents_are_done_once_each_and_measured() {
             (http.submit(&json!({ "kind": "work", "input": n })), at)
         })
         .collect();
+    let ids: Vec<String> = asked.keys().cloned().collect();
+    for id in &ids {
+        http.ends(id, "succeeded");
+    }
     let books = http.settled();
     assert_eq!(books["states"]["succeeded"], 100, "{books}");
-    let ids: Vec<String> = asked.keys().cloned().collect();
     each_once(&place, &ids);
     let ends = place.lines("ends");
     let mut took: Vec<u128> = vec![];
