@@ -83,9 +83,8 @@ pub(crate) fn id(n: usize) -> String {
 pub(crate) fn deal(rng: &mut Rng) -> Vec<Step> {
     let mut steps: Vec<Step> = vec![];
     for n in 0..rng.usize(3..=12) {
-        let mut needs: Vec<usize> = (0..rng.usize(0..=3))
-            .filter_map(|_| (n > 0).then(|| rng.usize(0..n)))
-            .collect();
+        let most = n.min(3);
+        let mut needs: Vec<usize> = (0..rng.usize(0..=most)).map(|_| rng.usize(0..n)).collect();
         needs.sort_unstable();
         needs.dedup();
         let fans: Vec<usize> = needs
