@@ -46,6 +46,10 @@ mod http;
 mod kills;
 #[path = "../e2e/lanes_agents.rs"]
 mod lanes_agents;
+#[path = "../e2e/listen.rs"]
+mod listen;
+#[path = "../e2e/monitor.rs"]
+mod monitor;
 #[path = "../e2e/poison.rs"]
 mod poison;
 #[path = "../e2e/process.rs"]
@@ -60,6 +64,10 @@ mod program_out;
 mod program_token;
 #[path = "../e2e/runs.rs"]
 mod runs;
+#[path = "../e2e/scaling.rs"]
+mod scaling;
+#[path = "../e2e/specialists.rs"]
+mod specialists;
 #[path = "../e2e/state.rs"]
 mod state;
 #[path = "../e2e/stopping.rs"]
