@@ -4,6 +4,7 @@
 //! ```text
 //! main thread   chaos ── fleet ── child      starts, kills, stops processes; from a seed
 //! load x 3      submits, cancels, retries    ──► ledger     what was answered
+//! flow          starts runs of workflows     ──► ledger
 //! watch         asks the server how it is    ──► diary      faults, outages, refusals
 //! bus           kills and cuts off the broker, where it is RabbitMQ
 //! programs      step                         ──► witness    what really started and ended
@@ -17,6 +18,7 @@ pub(crate) mod child;
 mod diary;
 mod figures;
 mod fleet;
+mod flow;
 mod ground;
 mod http;
 mod launch;
@@ -25,6 +27,7 @@ mod points;
 mod recovery;
 mod report;
 mod rows;
+mod run_rows;
 pub(crate) mod step;
 mod watch;
 mod witness;
@@ -117,6 +120,7 @@ pub(crate) fn run(args: &Args) -> io::Result<bool> {
         lines: witness::read(&ground.witness())?,
         accepted: ledger.accepted(),
         acts: ledger.acts(),
+        begun: ledger.begun(),
     };
     let mut verdicts = judge(&evidence);
     verdicts.push(of_words("unexpected answers", ledger.problems()));
@@ -169,17 +173,24 @@ fn torture(
     scope(|threads| {
         threads.spawn(|| watch::run(&http, diary, &signs, &over));
         let begun = chaos.calm(|| http.text("/readyz").is_some());
-        let loads: Vec<_> = (1..=THREADS)
-            .map(|n| Load {
-                http: http.clone(),
-                ledger,
-                signs: &signs,
-                rng: rng.fork(),
-                name: format!("load{n}"),
-                every,
-            })
-            .map(|load| threads.spawn(move || load.run()))
+        let mut load = |name: String, every| Load {
+            http: http.clone(),
+            ledger,
+            signs: &signs,
+            rng: rng.fork(),
+            name,
+            every,
+        };
+        let singles: Vec<Load<'_>> = (1..=THREADS)
+            .map(|n| load(format!("load{n}"), every))
             .collect();
+        let flows = load("flow".into(), flow::EVERY);
+        let mut loads = vec![threads.spawn(move || flows.flows())];
+        loads.extend(
+            singles
+                .into_iter()
+                .map(|load| threads.spawn(move || load.run())),
+        );
         let storm = bus.map(|bus| {
             let rng = rng.fork();
             threads.spawn(|| bus.storm(diary, rng, &signs.stop))
@@ -259,6 +270,10 @@ fn idle(
         why.push("no task succeeded".to_owned());
     }
     if span >= LONG {
+        let (_, joins) = check::runs::counts(evidence);
+        if joins == 0 || check::runs::fans(evidence) == 0 {
+            why.push("no run had a fan-out and a join".into());
+        }
         let killed = |role| {
             faults
                 .iter()

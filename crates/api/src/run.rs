@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use utoipa::ToSchema;
 use warrener_model::Timestamp;
-use warrener_model::id::RunId;
+use warrener_model::id::{RunId, TaskId};
 use warrener_model::json::Json;
 
 use crate::words::{RunState, StepState, Word};
@@ -53,6 +53,10 @@ pub struct RunObject {
     pub error: Option<String>,
     /// Why it was cancelled.
     pub cancelled: Option<String>,
+    /// The task in whose place it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = "uuid")]
+    pub parent_id: Option<TaskId>,
     /// When it was accepted.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,

@@ -62,6 +62,9 @@ pub struct SubmitRequest {
     /// For finding it again: up to 32.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// `simple`: it is done whole, even if its kind is decomposed; `complex` is the same as nothing. Kept as a label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complexity: Option<String>,
     /// The task that opens it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = "uuid")]
@@ -137,6 +140,7 @@ mod tests {
                 },
             )]),
             labels: BTreeMap::from([("a".into(), "b".into())]),
+            complexity: Some("simple".into()),
             parent_id: Some(TaskId::new(Timestamp::from_millis(1), [1; 10])),
             idempotency_key: Some("k".into()),
         };

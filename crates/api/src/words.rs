@@ -55,7 +55,7 @@ words! {
     DeadReason { Invalid, Exhausted, Critical, Poison, Rejected }
     /// What happened to a task. May grow.
     EventKind {
-        Submitted, Scheduled, Ready, Offered, Unoffered, Started, Superseded, Lost, Released, Retrying, Parked,
+        Submitted, Scheduled, Ready, Offered, Unoffered, Decomposed, Started, Superseded, Lost, Released, Retrying, Parked,
         Reassigned, Retried, Succeeded, Failed, Dead, Cancelled, Expired,
     }
     /// What an agent may do.

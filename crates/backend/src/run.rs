@@ -73,6 +73,11 @@ pub enum RunQuery {
     },
     /// Runs that were cancelled and are not over.
     Cancelling,
+    /// Runs that are done in the place of a task, where one of the two is over and the other is not: some of them.
+    Parted {
+        /// At most so many.
+        limit: usize,
+    },
     /// How many of its tasks are open, and how many of these are parked.
     Parked(RunId),
 }
@@ -94,6 +99,21 @@ pub enum RunRows {
     Cancelling(Vec<RunHead>),
     /// To `Parked`.
     Parked(Waiting),
+    /// To `Parted`.
+    Parted(Vec<Parted>),
+}
+
+/// A task and the run that is done in its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parted {
+    /// The task.
+    pub task: TaskId,
+    /// Where it is.
+    pub state: State,
+    /// The newest of its grants.
+    pub epoch: u64,
+    /// The run.
+    pub run: RunHead,
 }
 
 /// How many tasks of a run are not over.
@@ -151,6 +171,8 @@ ask! {
     run_open(run: RunId, limit: usize) -> Vec<TaskId> = RunQuery::Open { run, limit } => Open,
     /// [`RunQuery::Cancelling`].
     runs_cancelling() -> Vec<RunHead> = RunQuery::Cancelling => Cancelling,
+    /// [`RunQuery::Parted`].
+    runs_parted(limit: usize) -> Vec<Parted> = RunQuery::Parted { limit } => Parted,
     /// [`RunQuery::Parked`].
     run_parked(run: RunId) -> Waiting = RunQuery::Parked(run) => Parked,
 }

@@ -62,6 +62,8 @@ pub(crate) struct Core {
     pub(crate) plans: Plans,
     /// A run was cancelled: its tasks have to be.
     pub(crate) cancelled: Notify,
+    /// A task may have to be divided, or its parts be over.
+    pub(crate) parts: Notify,
     paused: Mutex<Paused>,
 }
 
@@ -124,6 +126,7 @@ impl Core {
             sessions: Sessions::default(),
             plans: Plans::default(),
             cancelled: Notify::new(),
+            parts: Notify::new(),
             paused: Mutex::default(),
         }
     }

@@ -113,7 +113,7 @@ async fn candidates(core: &Core, lane: &Lane, room: usize) -> Result<Vec<Task>> 
     let resting = core.registry.resting();
     let most = limit + resting.len();
     let mut tasks = core.store.ready(lane.clone(), except, most).await?;
-    tasks.retain(|task| !resting.contains(&task.id));
+    tasks.retain(|task| !resting.contains(&task.id) && !core.is_divided(&task.spec));
     tasks.truncate(limit);
     tasks.retain(|task| match rooms.get_mut(&task.spec.kind) {
         Some(0) => false,

@@ -15,7 +15,7 @@
 pub mod orchestrator;
 pub use orchestrator::Orchestrator;
 pub mod options;
-pub use options::{LaneOptions, Options, Timers};
+pub use options::{Decompose, LaneOptions, Options, Timers};
 pub mod alert;
 mod away;
 mod breakers;
@@ -26,6 +26,7 @@ mod core;
 mod dead;
 mod dispatch;
 mod grace;
+mod parts;
 mod passed;
 mod presence;
 mod recorder;

@@ -172,6 +172,15 @@ impl Default for LaneOptions {
     }
 }
 
+/// How tasks of a kind become parts that are done in their place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decompose {
+    /// As this workflow file says.
+    Template(String),
+    /// As their agent says, when it answers with a workflow.
+    Agent,
+}
+
 /// What the orchestrator is started with.
 #[derive(Clone)]
 pub struct Options {
@@ -193,6 +202,8 @@ pub struct Options {
     pub schemas: BTreeMap<Kind, Arc<jsonschema::Validator>>,
     /// Kinds whose tasks may open children by their own token.
     pub may_spawn: BTreeSet<Kind>,
+    /// Kinds whose tasks are decomposed.
+    pub decompose: BTreeMap<Kind, Decompose>,
     /// What may last how long before it is an alert.
     pub patience: Patience,
     /// Where alerts go, beside the stream.
@@ -218,6 +229,7 @@ impl Default for Options {
             auto_requeue: None,
             schemas: BTreeMap::new(),
             may_spawn: BTreeSet::new(),
+            decompose: BTreeMap::new(),
             patience: Patience::default(),
             alerts: None,
             tokens: crate::token::TaskTokens::default(),

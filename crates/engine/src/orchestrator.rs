@@ -40,9 +40,10 @@ pub use act::Cancelled;
 pub use dead::{Requeue, Requeued, Which};
 pub use lanes::LaneView;
 pub use query::{Books, Page};
-pub(crate) use runs::new_run;
+pub(crate) use runs::{NewRun, new_run};
 pub use runs::{RunMistakes, RunView, StartedRun};
 pub use spawn::Spawner;
+pub(crate) use spawn::shallow;
 pub use state::{StateWrite, Written};
 pub(crate) use state::{prepared, refused as state_refused};
 pub use submit::{BatchError, Submitted};
@@ -127,6 +128,8 @@ impl Orchestrator {
         scope.spawn("vigil", vigil::run(core.clone(), stop.clone()));
         scope.spawn("retention", retention::run(core.clone(), stop.clone()));
         scope.spawn("state", crate::state::run(core.clone(), stop.clone()));
+        let parts = crate::parts::run(orchestrator.clone(), core.clone(), stop.clone());
+        scope.spawn("parts", parts);
         scope.spawn("runs", crate::runs::stop::run(core.clone(), stop.clone()));
         scope.spawn("dispatch", dispatch::run(core, stop));
         Ok(orchestrator)

@@ -5,6 +5,7 @@ use crate::control::by_agent;
 use crate::core::Core;
 use crate::error::Result;
 use crate::grace::{Then, Waiting};
+use crate::parts;
 use crate::refused::{self, Refusal};
 use crate::state::{self, Asked};
 use crate::transition::{Intent, Moved};
@@ -169,6 +170,7 @@ async fn record(core: &Arc<Core>, items: &[Item]) -> Result<()> {
         intents.push(intent);
         objections.push(objection);
     }
+    parts::answered(core, &mut intents).await?;
     let moved = core.transitions(intents).await?;
     let now = core.now().await?;
     let mut letters = vec![];

@@ -41,6 +41,8 @@ pub(crate) struct Plans(Mutex<HashMap<RunId, Arc<Known>>>);
 pub(crate) struct Known {
     pub(crate) plan: Plan,
     pub(crate) inputs: serde_json::Value,
+    /// The task in whose place it is done.
+    pub(crate) parent: Option<TaskId>,
 }
 
 impl Plans {
@@ -171,6 +173,7 @@ impl Board {
         let known = Arc::new(Known {
             plan: Plan::of(workflow),
             inputs: run.spec.inputs.value(),
+            parent: run.spec.parent,
         });
         core.plans.put(run.spec.id, known.clone());
         Ok(Some(Board::new(known, run.head, steps)))

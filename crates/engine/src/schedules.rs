@@ -195,7 +195,7 @@ async fn begin(
         }
         Target::Workflow(flow) => {
             let id = core.run_id(now);
-            match new_run(core, id, flow.file.clone(), &flow.inputs, now).await {
+            match new_run(core, id, flow.file.clone(), &flow.inputs, None, now).await {
                 Ok(new) => Ok(Ok((Work::Run(id), new.ops))),
                 Err(RunMistakes::File(mistakes)) => Ok(Err(RunMistakes::of_file(mistakes))),
                 Err(RunMistakes::Other(Error::Invalid(mistakes))) => Ok(Err(mistakes)),

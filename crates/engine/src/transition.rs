@@ -159,6 +159,7 @@ impl Core {
                         .await?
                     {
                         Follow::Ops(ops) => {
+                            change.ops.extend(intent.with.iter().cloned());
                             change.ops.extend(ops);
                             changes.push(change);
                             decided.push((i, moved));
@@ -246,6 +247,17 @@ impl Core {
                 Effect::ScaleUp => {}
                 Effect::Grant { .. } | Effect::Ask | Effect::Revoke { .. } => {}
             }
+        }
+        let parted = moved.before == State::Blocked || task.life.state == State::Blocked;
+        let part = task.spec.run.is_some() && task.spec.parent.is_some();
+        let divided = task.life.state == State::Ready && self.is_divided(&task.spec);
+        if parted || divided || (part && task.life.state.is_final()) {
+            self.parts.notify_one();
+        }
+        if task.life.state == State::Blocked {
+            // Its parts may start.
+            self.ready.notify_one();
+            self.timer.notify_one();
         }
         if task.life.state.is_final() {
             self.waits.ended(task.id);

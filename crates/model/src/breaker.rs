@@ -52,7 +52,7 @@ impl Verdict {
     /// Of an outcome.
     pub fn of(ending: &Ending) -> Verdict {
         match ending {
-            Ending::Succeeded => Verdict::Works,
+            Ending::Succeeded | Ending::Decomposed => Verdict::Works,
             Ending::Failed { class, .. } if is_outside(*class) => Verdict::Fails,
             Ending::Failed { .. } | Ending::Released | Ending::Refused => Verdict::Unclear,
         }

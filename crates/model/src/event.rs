@@ -39,6 +39,8 @@ kinds! {
     Offered "offered",
     /// That offer came to nothing.
     Unoffered "unoffered",
+    /// Waits for its parts, which are done in its place.
+    Decomposed "decomposed",
     /// A run was granted.
     Started "started",
     /// The holder did not answer and another run took over.

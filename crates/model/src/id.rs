@@ -25,6 +25,13 @@ macro_rules! id {
                 Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
             }
 
+            /// Of what a digest begins with: as RFC 9562 has it (version 8) for ids that are made of something else.
+            pub fn of_digest(digest: &[u8; 32]) -> Self {
+                let mut bytes = [0; 16];
+                bytes.copy_from_slice(&digest[..16]);
+                Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+            }
+
             /// The 16 bytes, for stores.
             pub fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()

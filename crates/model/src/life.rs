@@ -256,6 +256,8 @@ pub fn apply(life: &Life, event: &Event, context: &Context<'_>) -> Result<Step, 
             by_agent::outcome(life, who, *epoch, ending, context)
         }
         Event::DependenciesMet => by_server::dependencies_met(life, context),
+        Event::Decompose { sound } => by_server::decompose(life, *sound, context),
+        Event::PartsOver { well } => by_server::parts_over(life, *well, context),
         Event::Offer => by_server::offer(life, context),
         Event::OfferFast => fast::offer(life, context),
         Event::Unoffer { offer, again } => by_server::unoffer(life, *offer, *again, context),

@@ -55,6 +55,8 @@ pub const RETRY_AFTER: Duration = Duration::from_secs(86_400);
 /// Generations below a task: one that opens itself for ever ends here. Deep enough for lead, module, file, check and fix;
 /// ten children each make a hundred thousand tasks by then, which an operator can still cancel.
 pub const SPAWN_DEPTH: usize = 5;
+/// Steps of the workflow of a task's parts.
+pub const PARTS: usize = 100;
 /// Bytes kept of the body of a refused message: enough to see what it was.
 pub const REFUSED_BYTES: usize = 64 * 1024;
 /// Refused messages kept; the oldest go.

@@ -1,7 +1,7 @@
 //! A run of a workflow and its steps, as a store holds them. What a run does next is decided in the crate `workflow`.
 
 use crate::failure::UnknownWord;
-use crate::id::RunId;
+use crate::id::{RunId, TaskId};
 use crate::json::Json;
 use crate::name::Kind;
 use crate::time::Timestamp;
@@ -102,6 +102,8 @@ pub struct RunSpec {
     pub inputs: Json,
     /// SHA-256 of the request, for one that comes again with its idempotency key.
     pub digest: [u8; 32],
+    /// The task in whose place it is done.
+    pub parent: Option<TaskId>,
     /// When it was accepted.
     pub created_at: Timestamp,
 }

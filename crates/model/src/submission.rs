@@ -50,6 +50,9 @@ pub struct Submission {
     pub retry: Overrides,
     /// For finding it again.
     pub labels: BTreeMap<String, String>,
+    /// `simple`: it is done whole, even if its kind is decomposed. Kept as the label `complexity`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub complexity: Option<Complexity>,
     /// The task that opens it.
     pub parent_id: Option<TaskId>,
     /// Only in a batch: what `Idempotency-Key` is for one task.
@@ -57,8 +60,29 @@ pub struct Submission {
     pub idempotency_key: Option<String>,
 }
 
+/// How much there is to a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Complexity {
+    /// It is done whole, even if its kind is decomposed.
+    Simple,
+    /// It is decomposed if its kind is.
+    Complex,
+}
+
+impl Complexity {
+    /// The word used in JSON and in the label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Complexity::Simple => "simple",
+            Complexity::Complex => "complex",
+        }
+    }
+}
+
 /// The fields of a [`Submission`].
-pub const FIELDS: [&str; 16] = [
+pub const FIELDS: [&str; 17] = [
     "kind",
     "lane",
     "title",
@@ -73,6 +97,7 @@ pub const FIELDS: [&str; 16] = [
     "max_attempts",
     "retry",
     "labels",
+    "complexity",
     "parent_id",
     "idempotency_key",
 ];
@@ -157,7 +182,7 @@ impl Submission {
             title: self.title.clone(),
             description: self.description.clone(),
             input: self.input.clone(),
-            labels: self.labels.clone(),
+            labels: self.all_labels(),
             timeout: self.timeout_ms.map(Duration::from_millis),
             retry: self.retry.clone(),
             parent: self.parent_id,
@@ -177,6 +202,14 @@ impl Submission {
             usage: None,
             version: 1,
         })
+    }
+
+    /// With what is asked for apart and kept as a label.
+    fn all_labels(&self) -> BTreeMap<String, String> {
+        let mut labels = self.labels.clone();
+        let complexity = self.complexity.map(Complexity::as_str);
+        labels.extend(complexity.map(|word| ("complexity".to_owned(), word.to_owned())));
+        labels
     }
 
     fn check_sizes(&self, mistakes: &mut Vec<Mistake>) {

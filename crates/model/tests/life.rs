@@ -26,18 +26,22 @@ use warrener_model::{Class, Life, State, Timestamp, limits};
 const MOVES: &[(State, &[State])] = {
     use State::*;
     &[
-        (Blocked, &[Scheduled, Ready, Cancelled, Expired]),
+        (
+            Blocked,
+            &[Scheduled, Ready, Succeeded, Failed, Cancelled, Expired],
+        ),
         (Scheduled, &[Ready, Parked, Cancelled, Expired]),
         (
             Ready,
             &[
-                Ready, Running, Retrying, Parked, Succeeded, Failed, Dead, Cancelled, Expired,
+                Ready, Blocked, Running, Retrying, Parked, Succeeded, Failed, Dead, Cancelled,
+                Expired,
             ],
         ),
         (
             Running,
             &[
-                Running, Ready, Retrying, Succeeded, Failed, Dead, Cancelled, Expired,
+                Running, Ready, Blocked, Retrying, Succeeded, Failed, Dead, Cancelled, Expired,
             ],
         ),
         (Retrying, &[Ready, Cancelled, Expired]),
@@ -300,6 +304,8 @@ fn way_out(life: &Life, now: Timestamp) -> Event {
         return Event::Due;
     }
     match (life.state, life.offered_at) {
+        // What it waits for may be tasks that it needs or its own parts; both have an end.
+        (State::Blocked, _) if life.epoch > 0 => Event::PartsOver { well: true },
         (State::Blocked, _) => Event::DependenciesMet,
         (State::Scheduled | State::Retrying, _) => Event::Due,
         (State::Parked, _) => Event::Unpark(life.parked.expect("a parked task says why")),

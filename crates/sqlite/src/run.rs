@@ -3,7 +3,7 @@
 use crate::cells::Cells;
 use crate::read::{all, bound};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use warrener_backend::run::{Child, RunOp, RunQuery, RunRows, Tally, Waiting};
+use warrener_backend::run::{Child, Parted, RunOp, RunQuery, RunRows, Tally, Waiting};
 use warrener_model::id::{RunId, TaskId};
 use warrener_model::json::Json;
 use warrener_model::run::{Run, RunHead, RunSpec, StepRow};
@@ -36,7 +36,7 @@ pub(crate) fn apply(db: &Connection, op: &RunOp) -> rusqlite::Result<bool> {
 fn insert(db: &Connection, run: &Run, steps: &[StepRow]) -> rusqlite::Result<bool> {
     let Run { spec, head } = run;
     let sql = "INSERT OR IGNORE INTO run (id, name, created_at, version, state, active, failures, cancel, error, \
-               finished_at, output) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+               finished_at, output, parent) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     let inserted = db.prepare_cached(sql)?.execute(params![
         spec.id.as_bytes(),
         spec.name.as_str(),
@@ -49,6 +49,7 @@ fn insert(db: &Connection, run: &Run, steps: &[StepRow]) -> rusqlite::Result<boo
         head.error,
         head.finished_at.map(Timestamp::as_millis),
         head.output.as_ref().map(Json::as_str),
+        spec.parent.as_ref().map(TaskId::as_bytes),
     ])?;
     if inserted == 0 {
         return Ok(false);
@@ -129,7 +130,7 @@ pub(crate) fn query(db: &Connection, query: &RunQuery) -> rusqlite::Result<RunRo
                 (at.as_millis(), *id.as_bytes())
             });
             let sql = format!(
-                "SELECT {HEAD}, NULL, r.name, r.created_at, '{{}}', x'', '' FROM run r WHERE (r.created_at, r.id) < (?1, ?2) \
+                "SELECT {HEAD}, NULL, r.name, r.created_at, r.parent, '{{}}', x'', '' FROM run r WHERE (r.created_at, r.id) < (?1, ?2) \
                  AND (?3 = '[]' OR r.state IN (SELECT value FROM json_each(?3))) \
                  ORDER BY r.created_at DESC, r.id DESC LIMIT ?4"
             );
@@ -154,6 +155,18 @@ pub(crate) fn query(db: &Connection, query: &RunQuery) -> rusqlite::Result<RunRo
             );
             RunRows::Cancelling(all(db, &sql, [], |row| head(&mut Cells::new(row)))?)
         }
+        RunQuery::Parted { limit } => {
+            // Of runs that go on there are few beside all that ever were, and of tasks that wait for parts, too.
+            let sql = format!(
+                "SELECT {HEAD}, r.output, t.id, t.state, t.epoch FROM task t INDEXED BY task_parted \
+                 CROSS JOIN run r INDEXED BY run_parent ON r.parent = t.id WHERE t.state = 'blocked' AND r.state <> 'running' \
+                 UNION ALL \
+                 SELECT {HEAD}, r.output, t.id, t.state, t.epoch FROM run r INDEXED BY run_open \
+                 CROSS JOIN task t ON t.id = r.parent \
+                 WHERE r.state = 'running' AND r.cancel IS NULL AND r.parent IS NOT NULL AND t.state IN {OVER} LIMIT ?1"
+            );
+            RunRows::Parted(all(db, &sql, [bound(*limit)], parted)?)
+        }
         RunQuery::Parked(id) => {
             let sql = format!(
                 "SELECT count(*), ifnull(sum(state = 'parked'), 0) FROM task INDEXED BY task_run \
@@ -172,7 +185,7 @@ pub(crate) fn query(db: &Connection, query: &RunQuery) -> rusqlite::Result<RunRo
 
 fn whole(db: &Connection, id: RunId) -> rusqlite::Result<Option<(Run, Vec<StepRow>)>> {
     let sql = format!(
-        "SELECT {HEAD}, r.output, r.name, r.created_at, s.inputs, s.digest, s.file FROM run r \
+        "SELECT {HEAD}, r.output, r.name, r.created_at, r.parent, s.inputs, s.digest, s.file FROM run r \
          JOIN run_spec s ON s.run = r.n WHERE r.id = ?1"
     );
     let found = db.prepare_cached(&sql)?.query_row([id.as_bytes()], run);
@@ -208,6 +221,7 @@ fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
     let head = head(&mut cells)?;
     let name: Kind = cells.word()?;
     let created_at = cells.time()?;
+    let parent: Option<[u8; 16]> = cells.next()?;
     let inputs = cells.raw()?.unwrap_or_else(Json::null);
     let digest: Vec<u8> = cells.next()?;
     Ok(Run {
@@ -217,6 +231,7 @@ fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
             file: cells.next()?,
             inputs,
             digest: digest.try_into().unwrap_or_default(),
+            parent: parent.map(TaskId::from_bytes),
             created_at,
         },
         head,
@@ -249,6 +264,16 @@ fn step(row: &Row<'_>) -> rusqlite::Result<StepRow> {
         failed: cells.next()?,
         error: cells.next()?,
         value: cells.raw()?,
+    })
+}
+
+fn parted(row: &Row<'_>) -> rusqlite::Result<Parted> {
+    let mut cells = Cells::new(row);
+    Ok(Parted {
+        run: head(&mut cells)?,
+        task: TaskId::from_bytes(cells.next()?),
+        state: cells.word()?,
+        epoch: cells.next::<i64>()?.cast_unsigned(),
     })
 }
 

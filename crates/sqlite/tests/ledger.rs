@@ -6,6 +6,7 @@ mod common;
 
 use common::{PATIENCE, close, open};
 use rusqlite::Connection;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tempfile::tempdir;
 use warrener_backend::Store;
@@ -33,17 +34,30 @@ async fn a_store_of_the_first_version_begins_its_ledger_with_what_it_has() {
     close(store).await;
     let file = dir.path().join("store.db");
     let older = Connection::open(&file).unwrap();
-    older
-        .execute_batch(
-            "DROP TABLE firing; DROP TABLE schedule; \
-             DROP TABLE child; DROP TABLE step; DROP TABLE run_spec; DROP TABLE run; DROP TABLE refused; DROP TABLE ledger; DROP INDEX task_kind; DROP INDEX task_out; ALTER TABLE task DROP COLUMN start; \
-             PRAGMA user_version = 1",
-        )
-        .unwrap();
+    // What came after the first version goes: tables and indexes by a look at one, and the columns that tables got.
+    let first = Connection::open_in_memory().unwrap();
+    let made = include_str!("../migrations/0001_first.sql");
+    first.execute_batch(made).unwrap();
+    let known = objects(&first);
+    for (kind, name) in objects(&older).difference(&known) {
+        older
+            .execute_batch(&format!("DROP {kind} IF EXISTS {name}"))
+            .unwrap();
+    }
+    let last = "ALTER TABLE task DROP COLUMN start; PRAGMA user_version = 1";
+    older.execute_batch(last).unwrap();
     drop(older);
     let store: Arc<dyn Store> = Arc::new(open(dir.path()));
     submit(&*store, &[task()]).await;
     let ledger = store.ledger().await.unwrap();
     assert_eq!((ledger.accepted, ledger.purged), (3, 0));
     store.close(PATIENCE).await.unwrap();
+}
+
+/// Tables and indexes with their names.
+fn objects(db: &Connection) -> BTreeSet<(String, String)> {
+    let sql = "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'";
+    let mut rows = db.prepare(sql).unwrap();
+    let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    rows.unwrap().map(Result::unwrap).collect()
 }

@@ -114,6 +114,7 @@ macro_rules! store_suite {
             runs::ends_are_counted_and_the_last_one_is_known,
             runs::the_tasks_of_a_step_come_in_their_order,
             runs::runs_are_listed_by_state,
+            runs::tasks_and_runs_that_do_not_fit_are_found,
             runs::what_belongs_to_a_run_that_goes_on_is_not_purged,
             state::versions_grow_for_ever,
             state::of_those_that_expect_one_version_one_writes,

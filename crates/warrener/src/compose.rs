@@ -2,7 +2,7 @@
 //! engine and HTTP on the data folder, and ends them in order.
 
 use crate::address::{Address, with_code};
-use crate::config::{self, Config};
+use crate::config::{self, Config, DecomposeBy};
 use crate::data_dir::{Announced, DataDir};
 use crate::link_end::LinkEnd;
 use crate::rabbit::{self, Owned};
@@ -20,7 +20,7 @@ use warrener_backend::{Broker, Error as BackendError, MemoryBroker, Store};
 use warrener_engine::options::{AutoRequeue, Patience, Retention};
 use warrener_engine::supervise::{Scope, Stopped};
 use warrener_engine::token::TaskTokens;
-use warrener_engine::{Options, Orchestrator, Timers};
+use warrener_engine::{Decompose, Options, Orchestrator, Timers};
 use warrener_model::Kind;
 use warrener_model::name::Namespace;
 use warrener_model::retry::Policies;
@@ -110,6 +110,7 @@ impl ServerSetup {
             lanes: config.lanes.clone(),
             schemas: schemas(config)?,
             may_spawn: spawners(config),
+            decompose: decomposed(config)?,
             patience: Patience {
                 no_capable_agent: config.patience.no_capable_agent,
                 broker_blocked: config.patience.broker_blocked,
@@ -190,6 +191,44 @@ fn schemas(config: &Config) -> Result<BTreeMap<Kind, Arc<jsonschema::Validator>>
 fn spawners(config: &Config) -> BTreeSet<Kind> {
     let kinds = config.kinds.iter().filter(|(_, kind)| kind.may_spawn);
     kinds.map(|(name, _)| name.clone()).collect()
+}
+
+/// How tasks of which kinds are decomposed. A file with mistakes is said at the start.
+fn decomposed(config: &Config) -> Result<BTreeMap<Kind, Decompose>, Problem> {
+    let mut all = BTreeMap::new();
+    for (kind, settings) in &config.kinds {
+        let way = match &settings.decompose {
+            None => continue,
+            Some(DecomposeBy::Agent) => Decompose::Agent,
+            Some(DecomposeBy::Builtin(file)) => Decompose::Template((*file).to_owned()),
+            Some(DecomposeBy::File(file)) => {
+                let text = template(file).map_err(|reason| {
+                    let detail = format!("[kind.{kind}] decompose {}: {reason}", file.display());
+                    Problem::new("config_invalid", detail).hint(
+                        "name a sound workflow file, feature, bug-fix, refactor, or agent; `warrener workflow validate FILE` says all mistakes of a file",
+                    )
+                })?;
+                Decompose::Template(text)
+            }
+        };
+        all.insert(kind.clone(), way);
+    }
+    Ok(all)
+}
+
+fn template(file: &Path) -> Result<String, String> {
+    let text = std::fs::read_to_string(file).map_err(|e| e.to_string())?;
+    warrener_workflow::read(&text).map_err(|mistakes| {
+        let first = mistakes
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        match mistakes.len() {
+            1 => first,
+            many => format!("{first}; and {} more", many - 1),
+        }
+    })?;
+    Ok(text)
 }
 
 fn schema(file: &Path) -> Result<jsonschema::Validator, String> {

@@ -143,6 +143,19 @@ pub(crate) struct KindConfig {
     pub(crate) input_schema: Option<PathBuf>,
     /// Its tasks may open children.
     pub(crate) may_spawn: bool,
+    /// Its tasks are decomposed so.
+    pub(crate) decompose: Option<DecomposeBy>,
+}
+
+/// See `[kind.X] decompose`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DecomposeBy {
+    /// By the workflow that its agent answers with.
+    Agent,
+    /// By a template that comes with the program.
+    Builtin(&'static str),
+    /// By this workflow file; relative paths start at the configuration file.
+    File(PathBuf),
 }
 
 /// See `[alert]`.

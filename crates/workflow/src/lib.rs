@@ -12,6 +12,7 @@
 //! Nothing here runs anything: [`Plan`] says what a step becomes, the engine commits it. What the fields mean is said once, in the tables of [`fields`]: the reader, the published
 //! schema and the reference page follow them.
 
+pub mod builtin;
 pub mod fields;
 mod mistake;
 pub use mistake::{Mistake, Place};

@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use super::flow::Begun;
 use super::ground::{RETRIES, RETRY_MS};
 use super::load::{Accepted, Act};
 use super::rows::{Event, FINAL, Rows, Task};
 use super::witness::{Line, What};
 
+pub(crate) mod runs;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +20,7 @@ pub(crate) struct Evidence {
     pub(crate) lines: Vec<Line>,
     pub(crate) accepted: Vec<Accepted>,
     pub(crate) acts: Vec<Act>,
+    pub(crate) begun: Vec<Begun>,
 }
 
 /// Something that must not be.
@@ -59,10 +62,21 @@ pub(crate) const PROPERTIES: &[Property] = &[
     ("dead before their limits", dead_early),
     ("failures that no program had", foreign_failures),
     ("unsound rows", unsound),
+    ("runs unfinished", runs::unfinished),
+    ("runs started twice", runs::started_twice),
+    ("steps in a wrong state", runs::wrong_states),
+    ("steps out of order", runs::out_of_order),
+    ("joins not once", runs::joins),
+    ("steps repeated", runs::repeated),
 ];
 
 fn is_grant(event: &Event) -> bool {
     event.kind == "started" || event.kind == "superseded"
+}
+
+/// It is over, by this row.
+fn ends(event: &Event) -> bool {
+    FINAL.contains(&event.state.as_str())
 }
 
 fn tasks(evidence: &Evidence) -> impl Iterator<Item = (&str, &Task)> {
@@ -185,11 +199,18 @@ fn started_twice(evidence: &Evidence) -> Vec<Finding> {
     twice.collect()
 }
 
-/// Every key made one task, and every task comes from an answered submission.
+/// Every key made one task, and every task comes from an answered submission, or from a run (see [`runs`]).
 fn accepted_twice(evidence: &Evidence) -> Vec<Finding> {
     let known: BTreeSet<&str> = evidence.accepted.iter().map(|a| a.id.as_str()).collect();
+    let made: BTreeSet<&str> = evidence
+        .rows
+        .runs
+        .values()
+        .flat_map(|run| &run.steps)
+        .flat_map(|step| step.tasks.iter().map(String::as_str))
+        .collect();
     let strangers = tasks(evidence)
-        .filter(|(id, _)| !known.contains(id))
+        .filter(|(id, _)| !known.contains(id) && !made.contains(id))
         .map(|(id, task)| {
             let text = format!("nobody was told of it; its key is {:?}", task.key);
             found(id, text)

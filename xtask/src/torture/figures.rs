@@ -20,6 +20,15 @@ pub(crate) fn states(rows: &Rows) -> BTreeMap<&str, usize> {
     states
 }
 
+/// How many runs are in which state.
+pub(crate) fn run_states(rows: &Rows) -> BTreeMap<&str, usize> {
+    let mut states = BTreeMap::new();
+    for run in rows.runs.values() {
+        *states.entry(run.state.as_str()).or_default() += 1;
+    }
+    states
+}
+
 /// Starts after a start of an earlier attempt that neither a policy nor a person asked for: the price of
 /// crashes, stalls and forced stops.
 pub(crate) fn extra_starts(rows: &Rows, lines: &[Line]) -> usize {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use serde_json::{Value, json};
 
+use super::flow::Begun;
 use super::http::{Answer, Http};
 use super::step::Manner;
 use super::watch::Signs;
@@ -43,6 +44,7 @@ pub(crate) enum Act {
 #[derive(Debug, Default)]
 struct Pages {
     accepted: Vec<Accepted>,
+    begun: Vec<Begun>,
     acts: Vec<Act>,
     problems: Vec<String>,
     again: u64,
@@ -78,12 +80,22 @@ impl Ledger {
         });
     }
 
+    pub(crate) fn begin(&self, begun: Begun) {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = writeln!(file, "{} {} run", begun.id, begun.key);
+        self.pages().begun.push(begun);
+    }
+
     fn problem(&self, text: String) {
         self.pages().problems.push(text);
     }
 
     pub(crate) fn accepted(&self) -> Vec<Accepted> {
         self.pages().accepted.clone()
+    }
+
+    pub(crate) fn begun(&self) -> Vec<Begun> {
+        self.pages().begun.clone()
     }
 
     pub(crate) fn acts(&self) -> Vec<Act> {
@@ -118,11 +130,11 @@ impl Load<'_> {
     pub(crate) fn run(mut self) {
         let mut n = 0_u64;
         let mut next = Instant::now();
-        while !self.signs.stop.load(Ordering::Acquire) {
+        while !self.is_over() {
             sleep(next.saturating_duration_since(Instant::now()));
             // After an outage the rate is as it was, not higher.
             next = Instant::now() + self.every;
-            if self.signs.full.load(Ordering::Acquire) {
+            if self.is_full() {
                 continue;
             }
             n += 1;
@@ -133,6 +145,15 @@ impl Load<'_> {
                 _ => self.single(n),
             }
         }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.signs.stop.load(Ordering::Acquire)
+    }
+
+    /// Enough is open.
+    pub(crate) fn is_full(&self) -> bool {
+        self.signs.full.load(Ordering::Acquire)
     }
 
     fn single(&mut self, n: u64) {
@@ -206,7 +227,7 @@ impl Load<'_> {
     }
 
     /// A status and a body that are an answer; nothing when it gave up.
-    fn until_answered(
+    pub(crate) fn until_answered(
         &mut self,
         path: &str,
         key: Option<&str>,
@@ -221,7 +242,7 @@ impl Load<'_> {
                 Answer::Said(status, answer) => return Some((status, answer)),
             }
             self.ledger.pages().again += 1;
-            if self.signs.stop.load(Ordering::Acquire) {
+            if self.is_over() {
                 let until = *until.get_or_insert_with(|| Instant::now() + PATIENCE);
                 if Instant::now() > until {
                     let text = format!("{path} was not answered for {} s", PATIENCE.as_secs());
@@ -280,7 +301,7 @@ impl Load<'_> {
         (!all.is_empty()).then(|| all[self.rng.usize(from..all.len())].id.clone())
     }
 
-    fn unexpected(&self, what: &str, status: u16, answer: &Value) {
+    pub(crate) fn unexpected(&self, what: &str, status: u16, answer: &Value) {
         self.ledger
             .problem(format!("{what} was answered with {status}: {answer}"));
     }

@@ -38,6 +38,7 @@ const SERVER: &[&str] = &[
     "commit.expired",
     "commit.renewed",
     "commit.agent",
+    "commit.run",
     "publish",
     "publish.hello",
     "publish.welcome",
@@ -93,7 +94,7 @@ fn latest(point: &str) -> f64 {
     let (_, what) = name.split_once('.').unwrap_or(("", name));
     match what {
         "commit" | "publish" | "now" | "tasks" | "query" | "heartbeat" | "renewed" => 200.0,
-        "submitted" | "started" | "succeeded" | "task" | "outcome" | "recorded" => 40.0,
+        "submitted" | "started" | "succeeded" | "task" | "outcome" | "recorded" | "run" => 40.0,
         _ => 4.0,
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::machine::{commit, cores, processor};
 
-use super::check::{Evidence, Finding};
+use super::check::{Evidence, Finding, runs};
 use super::diary::{Diary, Entry, Fault, Storm};
 use super::figures::{self, Broken};
 use super::launch::SLOTS;
@@ -76,8 +76,6 @@ fn conditions(run: &Run, evidence: &Evidence) -> String {
     let accepted = evidence.accepted.len();
     // Nothing seen in N trials: with 95 % certainty it is rarer than 3 / N.
     let bound = 3_000.0 / accepted.max(1) as f64;
-    let states = figures::states(&evidence.rows).into_iter();
-    let states: Vec<String> = states.map(|(state, n)| format!("{n} {state}")).collect();
     let mut table = Table::new("condition");
     table.row("commit", commit());
     table.row("seed", run.seed);
@@ -91,12 +89,25 @@ fn conditions(run: &Run, evidence: &Evidence) -> String {
     table.row("submissions said again", run.again);
     table.row("cancels and retries answered", evidence.acts.len());
     table.row("accepted", accepted);
-    table.row("ended as", states.join(", "));
+    let (steps, joins) = runs::counts(evidence);
+    table.row("runs", evidence.begun.len());
+    table.row("steps", steps);
+    table.row("joins", joins);
+    table.row("fan-outs", runs::fans(evidence));
+    table.row("runs ended as", words(figures::run_states(&evidence.rows)));
+    table.row("ended as", words(figures::states(&evidence.rows)));
     table.row(
         "0 lost in so many means (95 %)",
         format!("under {bound:.2} in 1,000"),
     );
     table.end()
+}
+
+/// So many of each.
+fn words(states: BTreeMap<&str, usize>) -> String {
+    let states = states.into_iter();
+    let states: Vec<String> = states.map(|(state, n)| format!("{n} {state}")).collect();
+    states.join(", ")
 }
 
 /// What the faults cost.

@@ -10,6 +10,8 @@ use rusqlite::{Connection, OpenFlags, Result, Row};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::run_rows::{self, Run};
+
 /// A row of `task`, with what its key and its result are.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Task {
@@ -45,6 +47,9 @@ pub(crate) struct Event {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rows {
     pub(crate) tasks: BTreeMap<String, Task>,
+    pub(crate) runs: BTreeMap<String, Run>,
+    /// Rows of runs that belong to none.
+    pub(crate) strays: Vec<String>,
     /// What SQLite finds wrong with the file, and counts that do not add up.
     pub(crate) unsound: Vec<String>,
 }
@@ -58,10 +63,11 @@ impl Task {
     }
 }
 
-/// How many tasks are not final.
+/// How many tasks and runs are not final.
 pub(crate) fn open(file: &Path) -> Result<u64> {
-    let sql = "SELECT count(*) FROM task \
-        WHERE state NOT IN ('succeeded', 'failed', 'dead', 'cancelled', 'expired')";
+    let sql = "SELECT (SELECT count(*) FROM task \
+        WHERE state NOT IN ('succeeded', 'failed', 'dead', 'cancelled', 'expired')) \
+        + (SELECT count(*) FROM run WHERE state = 'running')";
     connect(file)?.query_row(sql, [], |row| number(row, 0))
 }
 
@@ -93,6 +99,7 @@ pub(crate) fn read(file: &Path) -> Result<Rows> {
         }
     }
     rows.unsound.extend(unsound(&db)?);
+    (rows.runs, rows.strays) = run_rows::read(&db)?;
     Ok(rows)
 }
 
@@ -165,7 +172,7 @@ fn number(row: &Row<'_>, column: usize) -> Result<u64> {
     Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or(0))
 }
 
-fn id(value: ValueRef<'_>) -> String {
+pub(crate) fn id(value: ValueRef<'_>) -> String {
     let bytes = value.as_blob().unwrap_or_default();
     Uuid::from_slice(bytes).map_or_else(|_| format!("{bytes:?}"), |id| id.to_string())
 }

@@ -2,6 +2,7 @@
 
 use super::{Orchestrator, View};
 use crate::error::{Error, Result};
+use crate::parts;
 use crate::transition::{Intent, Moved, Transition};
 use warrener_model::json::Json;
 use warrener_model::life::{Effect, Event, Needs, Parked};
@@ -48,6 +49,7 @@ impl Orchestrator {
     ) -> Result<View> {
         if let Some(input) = &input {
             check_input(input)?;
+            parts::takes_input(&self.core, task).await?;
         }
         // No task of this version depends on others; where one does, the store has to say it here.
         let needs = Needs::Met;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use warrener_backend::run::{RunOp, Waiting};
 use warrener_backend::store::{Change, Committed, Op};
-use warrener_model::id::RunId;
+use warrener_model::id::{RunId, TaskId};
 use warrener_model::json::Json;
 use warrener_model::life::{Event, Needs, State};
 use warrener_model::run::{Run, RunHead, RunSpec, RunState, StepRow, StepState};
@@ -73,12 +73,20 @@ pub(crate) struct NewRun {
     pub(crate) ops: Vec<Op>,
 }
 
+impl NewRun {
+    /// How many steps it has.
+    pub(crate) fn steps(&self) -> usize {
+        self.known.plan.workflow().steps.len()
+    }
+}
+
 /// A run as it begins, with the tasks of its first steps.
 pub(crate) async fn new_run(
     core: &Core,
     id: RunId,
     file: String,
     given: &serde_json::Map<String, serde_json::Value>,
+    parent: Option<TaskId>,
     now: Timestamp,
 ) -> std::result::Result<NewRun, RunMistakes> {
     let plan = Plan::of(warrener_workflow::read(&file).map_err(RunMistakes::File)?);
@@ -93,9 +101,14 @@ pub(crate) async fn new_run(
         file,
         inputs: kept,
         digest,
+        parent,
         created_at: now,
     };
-    let known = Arc::new(Known { plan, inputs });
+    let known = Arc::new(Known {
+        plan,
+        inputs,
+        parent,
+    });
     let mut board = Board::new(known.clone(), RunHead::new(id), known.plan.rows());
     let first = board.steps.values().filter(|row| row.left == 0);
     board.ready = first.map(|row| row.n).collect();
@@ -129,7 +142,8 @@ impl Orchestrator {
         }
         let now = self.core.now().await?;
         let id = key.as_deref().map_or_else(|| self.core.run_id(now), keyed);
-        let NewRun { known, digest, ops } = new_run(&self.core, id, file, &given, now).await?;
+        let NewRun { known, digest, ops } =
+            new_run(&self.core, id, file, &given, None, now).await?;
         let change = Change { ops };
         let committed = self
             .core
@@ -334,12 +348,7 @@ fn no_run(id: RunId) -> Error {
 /// The id of the run that a key makes: the same for the same key.
 fn keyed(key: &str) -> RunId {
     let digest = Sha256::digest(format!("run\0{key}"));
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    // Of version 8 and variant 1, as RFC 9562 has it for ids made by an application.
-    bytes[6] = bytes[6] & 0x0f | 0x80;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    RunId::from_bytes(bytes)
+    RunId::of_digest(&digest.into())
 }
 
 fn digest(file: &str, inputs: &Json) -> [u8; 32] {

@@ -2,6 +2,7 @@
 //! than [`limits::SPAWN_DEPTH`], and only while its epoch holds.
 
 use super::{BatchError, Orchestrator, Submitted};
+use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::token::TaskRight;
 use warrener_backend::store::{Accepted, Change, Committed, Move, Op};
@@ -35,7 +36,7 @@ impl Orchestrator {
                 ),
             });
         }
-        self.shallow(&task).await?;
+        shallow(&self.core, &task).await?;
         Ok(Spawner { right })
     }
 
@@ -102,29 +103,28 @@ impl Orchestrator {
         }
         Ok(Committed::Conflict)
     }
+}
 
-    /// How many generations a task is below one without a parent. An ancestor that is not kept any more makes that
-    /// unknown: then no more are opened, since a chain that outlives its beginnings would never end.
-    async fn shallow(&self, task: &Task) -> Result<()> {
-        let mut above = task.spec.parent;
-        for _ in 0..limits::SPAWN_DEPTH {
-            let Some(id) = above else { return Ok(()) };
-            let parent = self.core.store.tasks(&[id]).await?.pop().flatten();
-            above = match parent {
-                Some(parent) => parent.spec.parent,
-                None => return Err(not_kept(task.id, id)),
-            };
-        }
-        Err(Error::NotAllowed {
-            what: format!(
-                "task {} is {} generations below its first task; deeper ones are not opened",
-                task.id,
-                limits::SPAWN_DEPTH
-            ),
-            hint: "open the tasks higher up, or let a program with the operator's token submit"
-                .into(),
-        })
+/// How many generations a task is below one without a parent. An ancestor that is not kept any more makes that
+/// unknown: then no more are opened, since a chain that outlives its beginnings would never end.
+pub(crate) async fn shallow(core: &Core, task: &Task) -> Result<()> {
+    let mut above = task.spec.parent;
+    for _ in 0..limits::SPAWN_DEPTH {
+        let Some(id) = above else { return Ok(()) };
+        let parent = core.store.tasks(&[id]).await?.pop().flatten();
+        above = match parent {
+            Some(parent) => parent.spec.parent,
+            None => return Err(not_kept(task.id, id)),
+        };
     }
+    Err(Error::NotAllowed {
+        what: format!(
+            "task {} is {} generations below its first task; deeper ones are not opened",
+            task.id,
+            limits::SPAWN_DEPTH
+        ),
+        hint: "open the tasks higher up, or let a program with the operator's token submit".into(),
+    })
 }
 
 impl Spawner {

@@ -181,6 +181,9 @@ impl Orchestrator {
     pub(crate) fn accepted(&self, task: &Task) {
         if task.life.state == State::Ready {
             self.core.ready.notify_one();
+            if self.core.is_divided(&task.spec) {
+                self.core.parts.notify_one();
+            }
         }
         if task.life.due_at().is_some() {
             self.core.timer.notify_one();

@@ -112,6 +112,7 @@ impl Board {
             }
             task.spec.run = Some(self.head.id.to_string());
             task.spec.step = step.clone();
+            task.spec.parent = self.known.parent;
             if draft.approve {
                 park(core, &mut task, now);
             }

@@ -1,10 +1,11 @@
 //! A wish to move a task: what shall happen, who wants it, and what comes with it.
 
-use warrener_backend::store::Ending;
+use warrener_backend::store::{Ending as Stored, Op};
 use warrener_model::Class;
 use warrener_model::TaskId;
+use warrener_model::id::RunId;
 use warrener_model::json::Json;
-use warrener_model::life::Event;
+use warrener_model::life::{Ending, Event};
 use warrener_model::task::TaskError;
 
 /// One wish to move one task.
@@ -16,8 +17,10 @@ pub(crate) struct Intent {
     pub(crate) actor: String,
     /// More for the row of history.
     pub(crate) detail: serde_json::Value,
-    pub(crate) ending: Option<Ending>,
+    pub(crate) ending: Option<Stored>,
     pub(crate) input: Option<Json>,
+    /// What goes into the same change.
+    pub(crate) with: Vec<Op>,
 }
 
 impl Intent {
@@ -30,6 +33,7 @@ impl Intent {
             detail: serde_json::Value::Null,
             ending: None,
             input: None,
+            with: vec![],
         }
     }
 
@@ -43,7 +47,41 @@ impl Intent {
         self.ending(lost(reason)).detail(words)
     }
 
-    pub(crate) fn ending(self, ending: Ending) -> Self {
+    /// These go into the same change.
+    pub(crate) fn with(self, with: Vec<Op>) -> Self {
+        Intent { with, ..self }
+    }
+
+    /// The outcome is a run in the task's place.
+    pub(crate) fn decomposed(&mut self, run: RunId, begun: Vec<Op>) {
+        self.turn(Ending::Decomposed);
+        self.detail = serde_json::json!({ "run": run });
+        self.with = begun;
+        if let Some(ending) = &mut self.ending {
+            ending.output = None;
+        }
+    }
+
+    /// The outcome is none, for what this says.
+    pub(crate) fn refuse(&mut self, left: Stored) {
+        if let Some(error) = &left.error {
+            let class = error.class;
+            self.detail = serde_json::json!({ "class": class, "message": error.message });
+            self.turn(Ending::Failed {
+                class,
+                retry_after: None,
+            });
+        }
+        self.ending = Some(left);
+    }
+
+    fn turn(&mut self, into: Ending) {
+        if let Event::Outcome { ending, .. } = &mut self.event {
+            *ending = into;
+        }
+    }
+
+    pub(crate) fn ending(self, ending: Stored) -> Self {
         Intent {
             ending: Some(ending),
             ..self
@@ -52,15 +90,15 @@ impl Intent {
 }
 
 /// What a lost run leaves.
-pub(super) fn lost(reason: &str) -> Ending {
+pub(super) fn lost(reason: &str) -> Stored {
     let error = TaskError {
         class: Class::Lost,
         message: reason.to_owned(),
         detail: serde_json::Value::Null,
         fingerprint: String::new(),
     };
-    Ending {
+    Stored {
         error: Some(error),
-        ..Ending::default()
+        ..Stored::default()
     }
 }

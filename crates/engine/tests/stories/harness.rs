@@ -155,11 +155,11 @@ impl World {
         self.member(broker, who, slots, "work", self.options.timers, handler)
     }
 
-    /// An agent that runs this kind, by its own timers.
+    /// An agent that runs these kinds, with blanks between them, by its own timers.
     pub(crate) fn agent_of<F, R>(
         &self,
         name: &str,
-        kind: &str,
+        kinds: &str,
         timers: Timers,
         handler: F,
     ) -> Member
@@ -169,7 +169,7 @@ impl World {
     {
         let who = boot(name);
         let broker = FaultyBroker::new(self.ground.agent(&who), Plan::default());
-        self.member(broker, who, 1, kind, timers, handler)
+        self.member(broker, who, 1, kinds, timers, handler)
     }
 
     fn member<F, R>(
@@ -177,7 +177,7 @@ impl World {
         broker: FaultyBroker,
         who: Who,
         slots: u32,
-        kind: &str,
+        kinds: &str,
         timers: Timers,
         handler: F,
     ) -> Member
@@ -185,16 +185,20 @@ impl World {
         F: Fn(TaskContext, serde_json::Value) -> R + Send + Sync + 'static,
         R: Future<Output = Result<serde_json::Value, TaskError>> + Send + 'static,
     {
-        let worker = Worker::builder(Arc::new(broker), who.agent.as_str())
+        let handler = Arc::new(handler);
+        let mut builder = Worker::builder(Arc::new(broker), who.agent.as_str())
             .concurrency(slots)
             .options(|options| {
                 options.instance = Some(who.instance);
                 options.timers = timers;
                 options.drain = Duration::from_millis(300);
-            })
-            .handle(kind, handler)
-            .unwrap()
-            .build();
+            });
+        for kind in kinds.split(' ') {
+            let handler = handler.clone();
+            let handled = builder.handle(kind, move |ctx, input| handler(ctx, input));
+            builder = handled.unwrap();
+        }
+        let worker = builder.build();
         let stop = CancellationToken::new();
         let task = tokio::spawn(worker.run(stop.clone()));
         Member { stop, task }

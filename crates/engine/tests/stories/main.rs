@@ -29,6 +29,7 @@ mod leases;
 mod letters;
 mod lost;
 mod outputs;
+mod parts;
 mod refused;
 mod restart;
 mod retry;

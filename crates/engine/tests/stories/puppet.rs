@@ -82,10 +82,42 @@ impl Puppet {
             let offer: Offer = self.hear().await;
             return offer.grant.expect("the delivery is the claim");
         }
-        let (offer, delivery) = self.offer().await;
-        let granted = self.granted(&self.claim_of(&offer, false)).await;
-        delivery.ack();
-        granted
+        // What a boot before this one did not get to acknowledge comes again, and may be stale by then.
+        loop {
+            let (offer, delivery) = self.offer().await;
+            let claim = self.claim_of(&offer, delivery.redelivered);
+            self.say(Inbox::Results, &claim).await;
+            let answer = self.answer(&claim).await;
+            delivery.ack();
+            if let Some(granted) = answer {
+                return granted;
+            }
+        }
+    }
+
+    /// What becomes of a claim; nothing if it is refused.
+    async fn answer(&mut self, claim: &Claim) -> Option<Granted> {
+        loop {
+            let next = tokio::time::timeout(Duration::from_secs(30), self.control.next()).await;
+            let delivery = next.expect("it is answered").expect("the address is there");
+            let (kind, body) = (delivery.message.kind.clone(), delivery.message.body.clone());
+            delivery.ack();
+            match &*kind {
+                Granted::TYPE => {
+                    let granted: Granted = message::decode(&body).unwrap();
+                    if granted.claim == claim.claim {
+                        return Some(granted);
+                    }
+                }
+                ClaimRefused::TYPE => {
+                    let refused: ClaimRefused = message::decode(&body).unwrap();
+                    if refused.claim == claim.claim {
+                        return None;
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     /// From now on offers are for others.

@@ -23,10 +23,14 @@ async fn publish(world: &World, to: Address, messages: Vec<Message>) {
     world.broker.publish(batch).await.unwrap();
 }
 
+/// More than any test has refused.
+const ALL: usize = 10_000;
+
 /// Waits until so many are kept; gives them back, oldest first.
 async fn kept(world: &World, count: usize) -> Vec<RefusedRow> {
     loop {
-        let mut rows = world.orchestrator.refused(None, 1_000, true).await.unwrap();
+        let rows = world.orchestrator.refused(None, ALL, true).await;
+        let mut rows = rows.unwrap();
         if rows.len() >= count {
             rows.reverse();
             return rows;

@@ -2,9 +2,7 @@
 
 use crate::ground::Ground;
 use crate::harness::{ANY, World};
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::Store;
@@ -70,18 +68,18 @@ async fn commits_of_others_cost_a_waiter_no_read() {
 async fn more_waiters_than_there_is_room_for_are_refused_until_one_goes() {
     let world = World::with(ANY, |options| options.waiters = 2).await;
     let id = submit(&world.orchestrator).await;
-    let ids = [id];
-    let mut waiters = [(); 2].map(|()| Box::pin(world.orchestrator.wait(&ids, false, LONG)));
-    for waiter in &mut waiters {
-        let once = poll_fn(|context| Poll::Ready(waiter.as_mut().poll(context))).await;
-        assert!(once.is_pending());
-    }
-    let refused = world.orchestrator.wait(&ids, false, LONG).await;
+    let waiters = [(); 2].map(|()| {
+        let handle = world.orchestrator.clone();
+        tokio::spawn(async move { handle.wait(&[id], false, LONG).await })
+    });
+    // On one thread, each of them begins now, and takes its place.
+    tokio::task::yield_now().await;
+    let refused = world.orchestrator.wait(&[id], false, LONG).await;
     assert!(matches!(refused, Err(Error::Overloaded)), "{refused:?}");
     let cancelled = world.orchestrator.cancel(id, "", "user:test").await;
     cancelled.unwrap();
     for waiter in waiters {
-        let (done, _) = waiter.await.unwrap();
+        let (done, _) = waiter.await.unwrap().unwrap();
         assert_eq!(done.len(), 1);
     }
     let answer = world.orchestrator.wait(&[id], false, LONG).await;

@@ -1,7 +1,9 @@
 //! What agents cause: claims (rows 3 to 6), heartbeats (row 8) and outcomes (row 7). What is else in a fast lane is in
 //! `fast.rs`.
 
-use super::{Claim, Context, Effect, Ending, Life, Refused, State, Step, dead, fast, finish};
+use super::{
+    Claim, Context, Effect, Ending, Life, Refused, State, Step, by_server, dead, fast, finish,
+};
 use crate::agent::Who;
 use crate::event::EventKind;
 use crate::failure::{Class, DeadReason};
@@ -98,6 +100,7 @@ pub(super) fn outcome(
     }
     Ok(match ending {
         Ending::Succeeded => finish(life, State::Succeeded, EventKind::Succeeded, context),
+        Ending::Decomposed => by_server::parted(life, context),
         Ending::Failed {
             class: Class::Interrupted,
             ..

@@ -27,6 +27,44 @@ pub(super) fn dependencies_met(life: &Life, context: &Context<'_>) -> Result<Ste
     })
 }
 
+/// It is not given to an agent: its parts are. One that is offered may be running.
+pub(super) fn decompose(life: &Life, sound: bool, context: &Context<'_>) -> Result<Step, Refused> {
+    guard(
+        life,
+        life.state == State::Ready && life.offered_at.is_none(),
+    )?;
+    if sound {
+        Ok(parted(life.clone(), context))
+    } else {
+        Ok(finish(
+            life.clone(),
+            State::Failed,
+            EventKind::Failed,
+            context,
+        ))
+    }
+}
+
+/// From now on it waits for its parts.
+pub(super) fn parted(mut life: Life, context: &Context<'_>) -> Step {
+    life.enter(State::Blocked, context.now);
+    Step {
+        life,
+        record: Some(EventKind::Decomposed),
+        effects: vec![],
+    }
+}
+
+/// What its parts came to is what it comes to.
+pub(super) fn parts_over(life: &Life, well: bool, context: &Context<'_>) -> Result<Step, Refused> {
+    guard(life, life.state == State::Blocked)?;
+    let (state, record) = match well {
+        true => (State::Succeeded, EventKind::Succeeded),
+        false => (State::Failed, EventKind::Failed),
+    };
+    Ok(finish(life.clone(), state, record, context))
+}
+
 /// Row 2: the next number; published after the commit, once.
 pub(super) fn offer(life: &Life, context: &Context<'_>) -> Result<Step, Refused> {
     guard(

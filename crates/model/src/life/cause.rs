@@ -50,6 +50,8 @@ impl FromStr for Start {
 pub enum Ending {
     /// With a result.
     Succeeded,
+    /// With parts that are done in its place: it goes on once they are over.
+    Decomposed,
     /// With a failure.
     Failed {
         /// What kind.
@@ -92,6 +94,16 @@ pub enum Needs {
 pub enum Event {
     /// All that it depends on has ended well.
     DependenciesMet,
+    /// Its parts are done in its place, and it waits for them; or it has none that could be, and fails.
+    Decompose {
+        /// Whether it has.
+        sound: bool,
+    },
+    /// Its parts are over.
+    PartsOver {
+        /// Whether all went well that must.
+        well: bool,
+    },
     /// Row 2: the server decides to put it into the broker.
     Offer,
     /// Row 2 in a fast lane: the offer is the grant of whoever gets it first.

@@ -40,6 +40,12 @@ pub(crate) enum Act {
     },
     Due,
     DependenciesMet,
+    Decompose {
+        sound: bool,
+    },
+    PartsOver {
+        well: bool,
+    },
     Cancel,
     Retry {
         anew: bool,
@@ -141,6 +147,8 @@ fn event(life: &Life, act: &Act) -> Event {
         },
         Act::Due => Event::Due,
         Act::DependenciesMet => Event::DependenciesMet,
+        Act::Decompose { sound } => Event::Decompose { sound: *sound },
+        Act::PartsOver { well } => Event::PartsOver { well: *well },
         Act::Cancel => Event::Cancel,
         Act::Retry { anew, needs } => Event::Retry {
             anew: *anew,
@@ -177,6 +185,7 @@ fn some_end() -> impl Strategy<Value = Ending> {
         .prop_map(|(class, retry_after)| Ending::Failed { class, retry_after });
     prop_oneof![
         1 => Just(Ending::Succeeded),
+        1 => Just(Ending::Decomposed),
         4 => failed,
         2 => Just(Ending::Released),
         1 => Just(Ending::Refused),
@@ -223,6 +232,8 @@ fn some_act() -> impl Strategy<Value = Act> {
         4 => outcome.prop_map(|(party, back, end)| Act::Outcome { party, back, end }),
         4 => Just(Act::Due),
         2 => Just(Act::DependenciesMet),
+        1 => any::<bool>().prop_map(|sound| Act::Decompose { sound }),
+        1 => any::<bool>().prop_map(|well| Act::PartsOver { well }),
         1 => Just(Act::Cancel),
         3 => (any::<bool>(), some_needs()).prop_map(|(anew, needs)| Act::Retry { anew, needs }),
         1 => some_party().prop_map(Act::Reassign),

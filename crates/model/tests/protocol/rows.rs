@@ -88,6 +88,8 @@ fn name(event: &Event) -> &'static str {
         Event::Retry { .. } | Event::Requeue { .. } => "retry",
         Event::Reassign { .. } => "reassign",
         Event::DependenciesMet
+        | Event::Decompose { .. }
+        | Event::PartsOver { .. }
         | Event::Park(_)
         | Event::Unpark(_)
         | Event::Reject

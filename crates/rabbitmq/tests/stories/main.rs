@@ -49,6 +49,8 @@ mod letters;
 mod lost;
 #[path = "../../../engine/tests/stories/outputs.rs"]
 mod outputs;
+#[path = "../../../engine/tests/stories/parts.rs"]
+mod parts;
 #[path = "../../../engine/tests/stories/refused.rs"]
 mod refused;
 #[path = "../../../engine/tests/stories/restart.rs"]

@@ -235,6 +235,7 @@ fn shown(run: Run, steps: Vec<StepRow>, parked: bool) -> RunObject {
         steps: Steps(steps.into_iter().map(step).collect()),
         error: head.error,
         cancelled: head.cancel,
+        parent_id: spec.parent,
         created_at: spec.created_at,
         started_at: spec.created_at,
         finished_at: head.finished_at,

@@ -125,12 +125,15 @@ fn every_documented_route_answers_as_documented() {
     server.ended(&server.submit(json!({"kind": "talk"})));
     let workflow = json!({"workflow": "name: w\nsteps: [{ id: a, kind: nobody }]"});
     let run = server.post("/api/v1/runs", workflow.clone()).json()["id"].clone();
+    let question = json!({"question": "which?", "required": ["ann"], "deadline_ms": 60_000});
+    let session = server.post("/api/v1/sessions", question.clone()).json()["id"].clone();
     let yearly = |name| json!({"name": name, "cron": "0 0 1 1 *", "overlap": "queue", "task": {"kind": "nobody"}});
     for (method, path, operation) in operations(&document) {
         let at = path.replace("{lane}", "default").replace("{kind}", "flaky");
         let id = match at.split('/').nth(3) {
             Some("agents") => "ann",
             Some("runs") => run.as_str().unwrap(),
+            Some("sessions") => session.as_str().unwrap(),
             _ => &open,
         };
         let at = at.replace("{id}", id).replace("{name}", "yearly");
@@ -152,6 +155,7 @@ fn every_documented_route_answers_as_documented() {
             "/api/v1/tasks" => json!({"kind": "a"}),
             "/api/v1/runs" => workflow.clone(),
             "/api/v1/schedules" => yearly("another"),
+            "/api/v1/sessions" => question.clone(),
             "/api/v1/tasks/batch" => json!([{"kind": "a"}]),
             "/api/v1/tasks/wait" => json!({"ids": [dead, open]}),
             "/api/v1/tasks/{id}/reassign" => json!({"agent": "ann"}),

@@ -5,6 +5,7 @@ use super::sample::{accept, at, done, id, kind, task};
 use warrener_backend::run::{Child, RunOp, Tally};
 use warrener_backend::store::{Op, Purge};
 use warrener_backend::{Change, Committed, Store};
+use warrener_model::State;
 use warrener_model::id::RunId;
 use warrener_model::json::Json;
 use warrener_model::run::{Run, RunHead, RunSpec, RunState, StepRow, StepState};
@@ -18,6 +19,7 @@ fn run_at(ms: i64) -> Run {
             file: "name: feature\nsteps: []\n".into(),
             inputs: Json::parse("{\"title\":\"t\"}".into()).expect("json"),
             digest: [7; 32],
+            parent: None,
             created_at: at(ms),
         },
         head: RunHead::new(id),
@@ -243,7 +245,7 @@ pub async fn what_belongs_to_a_run_that_goes_on_is_not_purged<H: Harness>(h: H) 
     let run = run_at(0);
     let mut child = task();
     child.spec.run = Some(run.spec.id.to_string());
-    child.life.state = warrener_model::State::Succeeded;
+    child.life.state = State::Succeeded;
     child.life.finished_at = Some(at(1));
     let mut change = insert(&run, &[step(0, 1)]);
     change.ops.push(accept(&child, None));
@@ -268,4 +270,48 @@ pub async fn what_belongs_to_a_run_that_goes_on_is_not_purged<H: Harness>(h: H) 
         store.tasks(&[child.id, id()]).await.expect("none"),
         [None, None]
     );
+}
+
+/// A task that waits for a run that is over, or is over before its run; no other pair.
+pub async fn tasks_and_runs_that_do_not_fit_are_found<H: Harness>(h: H) {
+    let store = h.open().await;
+    let mut expected = vec![];
+    for (n, state) in State::ALL.into_iter().enumerate() {
+        for (m, over) in RunState::ALL.iter().enumerate() {
+            let (n, m) = (n as u64, m as i64);
+            let mut parent = task();
+            parent.life.state = state;
+            parent.life.epoch = n;
+            let mut run = run_at(10 * n.cast_signed() + m);
+            run.spec.parent = Some(parent.id);
+            run.head.state = *over;
+            done(&*store, accept(&parent, None)).await;
+            done(&*store, insert(&run, &[])).await;
+            let waits = state == State::Blocked && over.is_final();
+            let gone = state.is_final() && !over.is_final();
+            if waits || gone {
+                expected.push((parent.id, state, n, run.head));
+            }
+        }
+    }
+    // Nobody waits for this one, and this one is being cancelled.
+    done(&*store, insert(&run_at(1), &[])).await;
+    let mut parent = task();
+    parent.life.state = State::Cancelled;
+    let mut run = run_at(2);
+    run.spec.parent = Some(parent.id);
+    run.head.cancel = Some("gone".into());
+    done(&*store, accept(&parent, None)).await;
+    done(&*store, insert(&run, &[])).await;
+    let whole = store.run_whole(run.spec.id).await.expect("a run");
+    assert_eq!(whole.expect("it is there").0.spec.parent, run.spec.parent);
+
+    let found = store.runs_parted(1_000).await.expect("rows");
+    let found = found.into_iter();
+    let mut found: Vec<_> = found.map(|p| (p.task, p.state, p.epoch, p.run)).collect();
+    found.sort_by_key(|one| one.3.id);
+    expected.sort_by_key(|one| one.3.id);
+    assert_eq!(found, expected);
+    let some = store.runs_parted(3).await.expect("rows");
+    assert_eq!(some.len(), 3);
 }

@@ -58,12 +58,28 @@ pub(crate) enum Verb {
     ///   warrener workflow retry-failed 01931b66-7d50-7c8a-b7a5-64d2f14f8c11
     #[command(verbatim_doc_comment)]
     RetryFailed(One),
+    /// Print a template that comes with warrener, or the names of all
+    ///
+    /// What `decompose` under [kind.X] of the server's configuration may name.
+    ///
+    /// Examples:
+    ///   warrener workflow template
+    ///   warrener workflow template feature > feature.yaml
+    #[command(verbatim_doc_comment)]
+    Template(Name),
     /// Print the JSON Schema of workflow files, for editors
     ///
     /// Example:
     ///   warrener workflow schema > workflow.schema.json
     #[command(verbatim_doc_comment)]
     Schema,
+}
+
+/// See [`Verb::Template`].
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Name {
+    /// Which one
+    pub(crate) name: Option<String>,
 }
 
 /// See [`Verb::Run`].

@@ -16,11 +16,15 @@ mod progress;
 mod retry_failed;
 mod run;
 mod schema;
+mod template;
 mod validate;
 
 /// No server is asked, and no configuration needed.
 pub(crate) fn is_offline(verb: &Verb) -> bool {
-    matches!(verb, Verb::Validate(_) | Verb::Graph(_) | Verb::Schema)
+    matches!(
+        verb,
+        Verb::Validate(_) | Verb::Graph(_) | Verb::Template(_) | Verb::Schema
+    )
 }
 
 /// The verbs that [`is_offline`] names.
@@ -28,6 +32,7 @@ pub(crate) fn offline(verb: &Verb, args: &GlobalArgs) -> Result<ExitCode, CliErr
     match verb {
         Verb::Validate(files) => validate::run(files, args),
         Verb::Graph(file) => graph::run(file, args),
+        Verb::Template(name) => template::run(name, args),
         _ => schema::run(args),
     }
 }
@@ -40,7 +45,9 @@ pub(crate) fn run(verb: Verb, globals: &Globals) -> Result<ExitCode, CliError> {
         Verb::Get(one) => get::run(&one, globals),
         Verb::Cancel(args) => cancel::run(args, globals),
         Verb::RetryFailed(one) => retry_failed::run(&one, globals),
-        Verb::Validate(_) | Verb::Graph(_) | Verb::Schema => unreachable!("these are offline"),
+        Verb::Validate(_) | Verb::Graph(_) | Verb::Template(_) | Verb::Schema => {
+            unreachable!("these are offline")
+        }
     }
 }
 

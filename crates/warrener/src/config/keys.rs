@@ -91,6 +91,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(&["lane", "*", "window"], Number(1, 100_000), Some("1000"), "in a fast lane: how many tasks wait in the broker at most"),
     key(&["kind", "*", "input_schema"], Text, None, "file with the JSON Schema of this kind's input, checked at submit"),
     key(&["kind", "*", "may_spawn"], Flag, Some("false"), "tasks of this kind may open children"),
+    key(&["kind", "*", "decompose"], Text, None, "tasks of this kind are done as parts: agent, for the workflow that their agent answers with; feature, bug-fix or refactor; or a workflow file"),
     key(&["kind", "*", "breaker", "failures"], Number(0, 1_000), None, "as under [breaker], for this kind; 0 is none"),
     key(&["kind", "*", "breaker", "window"], Span, None, "as under [breaker]"),
     key(&["kind", "*", "breaker", "open"], Span, None, "as under [breaker]"),

@@ -1,13 +1,14 @@
 //! Checks the values as a whole, and makes the plain [`Config`] of them.
 
 use super::layers::Settings;
-use super::{Broker, Config, Dead, Identity, KindConfig, Rabbit, Server, Store, Tls};
+use super::{Broker, Config, Dead, DecomposeBy, Identity, KindConfig, Rabbit, Server, Store, Tls};
 use look::{Look, below};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use warrener_engine::LaneOptions;
 use warrener_model::Mistake;
 use warrener_model::name::{Kind, Lane};
+use warrener_workflow::builtin;
 
 mod breaker;
 mod look;
@@ -170,10 +171,17 @@ impl Look<'_> {
             let path = ["kind", &name, "input_schema"];
             let schema = self.text(&path).map(|file| below(base, &file));
             let may_spawn = self.flag(&["kind", &name, "may_spawn"]);
+            let way = self.text(&["kind", &name, "decompose"]);
+            let decompose = way.map(|way| match (way.as_str(), builtin::template(&way)) {
+                ("agent", _) => DecomposeBy::Agent,
+                (_, Some(file)) => DecomposeBy::Builtin(file),
+                _ => DecomposeBy::File(below(base, &way)),
+            });
             if let Some(kind) = self.take(&path, Kind::new(&name)) {
                 let config = KindConfig {
                     input_schema: schema,
                     may_spawn,
+                    decompose,
                 };
                 kinds.insert(kind, config);
             }

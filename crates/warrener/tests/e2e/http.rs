@@ -13,7 +13,7 @@ const WAIT: &str = "20s";
 /// A server and a token.
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
-    agent: ureq::Agent,
+    pub(crate) agent: ureq::Agent,
     pub(crate) url: String,
     pub(crate) token: String,
 }

@@ -1,7 +1,7 @@
 //! End to end: every test starts private processes of the built binary in a folder of its own, and reads them from
 //! outside: exit codes, stdout, HTTP, a bare WebSocket, and what programs of sh wrote down.
 //!
-//! Scenarios (C D J K L M R) and defects have the numbers of the list that the product was planned from. Where each
+//! Scenarios (B C D G H J K L M P Q R S) and defects have the numbers of the list that the product was planned from. Where each
 //! defect is tested, for the embedded broker and store:
 //!
 //! | defect | what must not happen | here | and |
@@ -43,10 +43,12 @@ mod breaker;
 mod browser;
 mod dead_letters;
 mod deaths;
+mod decompose;
 mod defects_a;
 mod defects_b;
 mod demo;
 mod disk;
+mod examples;
 mod flow;
 mod folders;
 mod harness;
@@ -54,6 +56,8 @@ mod http;
 mod kills;
 mod lanes_agents;
 mod links;
+mod listen;
+mod monitor;
 mod poison;
 mod process;
 mod program_end;
@@ -61,8 +65,10 @@ mod program_in;
 mod program_out;
 mod program_token;
 mod runs;
+mod scaling;
 mod schedules;
 mod sessions;
+mod specialists;
 mod stage;
 mod state;
 mod stopping;

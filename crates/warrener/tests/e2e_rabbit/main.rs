@@ -28,6 +28,8 @@ mod breaker;
 mod dead_letters;
 #[path = "../e2e/deaths.rs"]
 mod deaths;
+#[path = "../e2e/decompose.rs"]
+mod decompose;
 #[path = "../e2e/defects_a.rs"]
 mod defects_a;
 #[path = "../e2e/defects_b.rs"]
@@ -44,6 +46,10 @@ mod http;
 mod kills;
 #[path = "../e2e/lanes_agents.rs"]
 mod lanes_agents;
+#[path = "../e2e/listen.rs"]
+mod listen;
+#[path = "../e2e/monitor.rs"]
+mod monitor;
 #[path = "../e2e/poison.rs"]
 mod poison;
 #[path = "../e2e/process.rs"]
@@ -58,8 +64,12 @@ mod program_out;
 mod program_token;
 #[path = "../e2e/runs.rs"]
 mod runs;
+#[path = "../e2e/scaling.rs"]
+mod scaling;
 #[path = "../e2e/sessions.rs"]
 mod sessions;
+#[path = "../e2e/specialists.rs"]
+mod specialists;
 #[path = "../e2e/state.rs"]
 mod state;
 #[path = "../e2e/stopping.rs"]
