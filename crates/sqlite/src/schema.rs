@@ -19,7 +19,7 @@ const MIGRATIONS: [&str; 9] = [
     include_str!("../migrations/0006_runs.sql"),
     include_str!("../migrations/0007_schedule.sql"),
     include_str!("../migrations/0008_state.sql"),
-    include_str!("../migrations/0010_parent.sql"),
+    include_str!("../migrations/0009_parent.sql"),
 ];
 /// "Wrnr": tells our files from those of other programs.
 const APPLICATION: i32 = 0x5772_6e72;
