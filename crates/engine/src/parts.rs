@@ -37,11 +37,10 @@ const COMPLEXITY: (&str, &str) = ("complexity", "simple");
 /// Runs until told to stop.
 pub(crate) async fn run(orchestrator: Orchestrator, core: Arc<Core>, stop: CancellationToken) {
     loop {
-        let looked = async {
-            divide(&orchestrator, &core).await?;
-            settle(&orchestrator, &core).await
-        };
-        if let Err(error) = looked.await {
+        if let Err(error) = divide(&orchestrator, &core).await {
+            tracing::warn!(%error, "tasks wait to be divided");
+        }
+        if let Err(error) = settle(&orchestrator, &core).await {
             tracing::warn!(%error, "tasks wait for their parts");
         }
         tokio::select! {
@@ -122,13 +121,14 @@ async fn divide_one(orchestrator: &Orchestrator, core: &Arc<Core>, task: &Task) 
     let event = |sound| Event::Decompose { sound };
     let named = serde_json::json!({ "run": run });
     if core.store.run_part(run, vec![]).await?.is_some() {
-        // Somebody tries the task again: what of its parts did not go well.
+        // Somebody tries the task again: what of its parts did not go well. They go on before the task waits for them:
+        // one that waits for a run that is over would be over, too.
+        match orchestrator.retry_failed(run, "server").await {
+            Ok(_) | Err(Error::RunOver { .. }) => {}
+            Err(error) => return Err(error),
+        }
         let intent = Intent::new(task.id, event(true), "server").detail(named);
-        core.transition(intent).await?;
-        return match orchestrator.retry_failed(run, "server").await {
-            Ok(_) | Err(Error::RunOver { .. }) => Ok(()),
-            Err(error) => Err(error),
-        };
+        return core.transition(intent).await.map(drop);
     }
     let given = known(file, &task.spec);
     let intent = match parts(core, task, run, file.clone(), &given).await? {
