@@ -57,7 +57,7 @@ pub(crate) fn output(view: &RunView) -> Value {
 /// What each step was started with, in order.
 pub(crate) type Starts = Arc<Mutex<Vec<(String, Value)>>>;
 
-fn count(starts: &Starts, step: &str) -> usize {
+pub(crate) fn count(starts: &Starts, step: &str) -> usize {
     let starts = starts.lock().unwrap();
     starts.iter().filter(|(id, _)| id == step).count()
 }
@@ -361,52 +361,4 @@ async fn a_request_that_comes_again_starts_no_second_run() {
         missing.await,
         Err(RunMistakes::Other(Error::Invalid(_)))
     ));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_was_cancelled_between_two_steps_goes_on_when_it_is_tried_again() {
-    let world = World::new(Mode::Claim).await;
-    let (_agent, starts) = witness(&world, "a");
-    // As a kill leaves it that comes between the cancel and what was still open: that succeeded.
-    let file = "name: two\nsteps:\n  - { id: a, kind: work }\n  - { id: b, kind: work, needs: [a], input: 7 }\n";
-    let step = |n: u32, id: &str, state| warrener_model::run::StepRow {
-        n,
-        id: id.into(),
-        state,
-        left: 0,
-        total: 0,
-        done: 0,
-        failed: 0,
-        error: None,
-        value: (n == 0).then(warrener_model::Json::null),
-    };
-    let steps = vec![
-        step(0, "a", StepState::Succeeded),
-        step(1, "b", StepState::Pending),
-    ];
-    let id = start(
-        &world,
-        "name: other\nsteps: [{ id: x, kind: work }]",
-        json!({}),
-    )
-    .await;
-    let mut run = end(&world, id).await.run;
-    run.spec.id = RunId::from_bytes([3; 16]);
-    run.spec.file = file.into();
-    run.head = warrener_model::run::RunHead::new(run.spec.id);
-    run.head.state = RunState::Cancelled;
-    run.head.cancel = Some("enough".into());
-    let run_id = run.spec.id;
-    let insert = warrener_backend::run::RunOp::Insert(Box::new(run), steps);
-    let change = warrener_backend::Change::from(warrener_backend::store::Op::Run(insert));
-    let committed = world.store.commit(vec![change]).await.unwrap();
-    assert!(matches!(
-        committed[0],
-        warrener_backend::Committed::Done { .. }
-    ));
-    let again = world.orchestrator.retry_failed(run_id, "user:test").await;
-    assert_eq!(again.unwrap().run.head.cancel, None);
-    let view = end(&world, run_id).await;
-    assert_eq!(view.run.head.state, RunState::Succeeded);
-    assert_eq!((count(&starts, "a"), count(&starts, "b")), (0, 1));
 }
