@@ -42,8 +42,11 @@ pub struct Tally {
     pub done: i32,
     /// So many more of these did not succeed.
     pub failed: i32,
-    /// Whether all of them are over then: the change is a conflict if that is not how it is.
-    pub last: bool,
+    /// Whether all of them were over before: the change is a conflict if that is not how it is.
+    pub over: bool,
+    /// Whether all of them are over then, and how many of them did not succeed: the change is a conflict if that is not how
+    /// it is, since somebody decided on it.
+    pub last: Option<u32>,
 }
 
 /// A question about runs.

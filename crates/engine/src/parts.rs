@@ -23,9 +23,11 @@ use warrener_backend::store::Ending as Stored;
 use warrener_model::filter::Filter;
 use warrener_model::id::RunId;
 use warrener_model::life::{Ending, Event, Needs};
-use warrener_model::run::RunState;
 use warrener_model::task::{Spec, Task, TaskError};
-use warrener_model::{Class, Mistake, State, TaskId, limits};
+use warrener_model::{Class, Mistake, TaskId, limits};
+
+mod next;
+use next::{Next, next};
 
 /// Tasks divided, and runs settled, before the next look.
 const BATCH: usize = 256;
@@ -37,11 +39,10 @@ const COMPLEXITY: (&str, &str) = ("complexity", "simple");
 /// Runs until told to stop.
 pub(crate) async fn run(orchestrator: Orchestrator, core: Arc<Core>, stop: CancellationToken) {
     loop {
-        let looked = async {
-            divide(&orchestrator, &core).await?;
-            settle(&orchestrator, &core).await
-        };
-        if let Err(error) = looked.await {
+        if let Err(error) = divide(&orchestrator, &core).await {
+            tracing::warn!(%error, "tasks wait to be divided");
+        }
+        if let Err(error) = settle(&orchestrator, &core).await {
             tracing::warn!(%error, "tasks wait for their parts");
         }
         tokio::select! {
@@ -122,13 +123,14 @@ async fn divide_one(orchestrator: &Orchestrator, core: &Arc<Core>, task: &Task) 
     let event = |sound| Event::Decompose { sound };
     let named = serde_json::json!({ "run": run });
     if core.store.run_part(run, vec![]).await?.is_some() {
-        // Somebody tries the task again: what of its parts did not go well.
+        // Somebody tries the task again: what of its parts did not go well. They go on before the task waits for them:
+        // one that waits for a run that is over would be over, too.
+        match orchestrator.retry_failed(run, "server").await {
+            Ok(_) | Err(Error::RunOver { .. }) => {}
+            Err(error) => return Err(error),
+        }
         let intent = Intent::new(task.id, event(true), "server").detail(named);
-        core.transition(intent).await?;
-        return match orchestrator.retry_failed(run, "server").await {
-            Ok(_) | Err(Error::RunOver { .. }) => Ok(()),
-            Err(error) => Err(error),
-        };
+        return core.transition(intent).await.map(drop);
     }
     let given = known(file, &task.spec);
     let intent = match parts(core, task, run, file.clone(), &given).await? {
@@ -284,29 +286,6 @@ fn failed(class: Class, why: &str) -> Stored {
     }
 }
 
-/// What is to be done with a task and its run, of which one is over and the other is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    /// The task comes to what its run came to.
-    Over { well: bool },
-    /// Nobody waits for the run any more.
-    Stop,
-    /// The run goes on, and the task waits for it again.
-    Again,
-}
-
-fn next(task: State, run: RunState) -> Option<Next> {
-    match (task, run) {
-        (State::Blocked, RunState::Succeeded) => Some(Next::Over { well: true }),
-        (State::Blocked, RunState::Failed | RunState::Cancelled) => {
-            Some(Next::Over { well: false })
-        }
-        (State::Cancelled | State::Expired, RunState::Running) => Some(Next::Stop),
-        (State::Failed | State::Dead, RunState::Running) => Some(Next::Again),
-        _ => None,
-    }
-}
-
 /// Tasks and runs that do not fit.
 async fn settle(orchestrator: &Orchestrator, core: &Arc<Core>) -> Result<()> {
     for parted in core.store.runs_parted(BATCH * 16).await? {
@@ -368,29 +347,6 @@ async fn over(core: &Core, parted: Parted, well: bool) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn of_a_task_and_its_run_one_follows_the_other() {
-        for run in RunState::ALL {
-            for task in State::ALL {
-                let expected = match (task.is_final(), run.is_final()) {
-                    // Both go on, or both are over.
-                    (false, false) | (true, true) => None,
-                    (false, true) if task == State::Blocked => Some(Next::Over {
-                        well: *run == RunState::Succeeded,
-                    }),
-                    // Granted or given to others meanwhile.
-                    (false, true) => None,
-                    (true, false) => match task {
-                        State::Cancelled | State::Expired => Some(Next::Stop),
-                        State::Succeeded => None,
-                        _ => Some(Next::Again),
-                    },
-                };
-                assert_eq!(next(task, *run), expected, "{task} {run}");
-            }
-        }
-    }
 
     #[test]
     fn each_grant_of_each_task_has_parts_of_its_own() {

@@ -10,7 +10,8 @@
 //! and begins what waited for it, guarded by the version of the run: of two that end at once, one decides again.
 //!
 //! Danger: a round decides on many tasks before anything is committed. What it decided is kept in its boards, so that the
-//! next decision builds on it; if the first is refused by the store, so is the next, and both are made again.
+//! next decision builds on it. If the first is refused by the store, the next one may stand: it does only if the counts of
+//! the step are what they would have been (see `Tally`), else both are made again.
 
 use crate::core::Core;
 use crate::error::Result;
@@ -217,12 +218,14 @@ impl Board {
         row.done += 1;
         row.failed += u32::from(!fine);
         let last = row.done == row.total;
+        let failures = row.failed;
         let tally = Tally {
             run: self.head.id,
             step: n,
             done: 1,
             failed: i32::from(!fine),
-            last,
+            over: false,
+            last: last.then_some(failures),
         };
         let mut ops = vec![Op::Run(RunOp::Count(tally))];
         if last {
@@ -278,7 +281,8 @@ impl Board {
             step: n,
             done: -1,
             failed: -1,
-            last: false,
+            over,
+            last: None,
         };
         let mut ops = vec![Op::Run(RunOp::Count(tally))];
         if over {
@@ -304,15 +308,20 @@ impl Board {
     async fn reopen(&mut self, store: &dyn Store, n: u32, to: StepState) -> Result<()> {
         self.step(n).state = to;
         self.dirty.push(n);
+        self.head.failures = self.head.failures.saturating_sub(1);
+        self.go_on(store).await
+    }
+
+    /// The run is not over any more, nor cancelled; what became free while it could not go on may begin, unless another
+    /// step holds it up.
+    pub(crate) async fn go_on(&mut self, store: &dyn Store) -> Result<()> {
         let head = &mut self.head;
         head.state = RunState::Running;
         head.finished_at = None;
         head.cancel = None;
-        head.failures = head.failures.saturating_sub(1);
         self.moved = true;
         if self.head.failures == 0 {
             self.head.error = None;
-            // What became free while the run could not go on.
             let all: Vec<u32> = (0..).take(self.known.plan.workflow().steps.len()).collect();
             self.need(store, &all).await?;
             let free = |row: &&StepRow| row.left == 0 && row.state == StepState::Pending;

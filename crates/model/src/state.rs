@@ -185,7 +185,7 @@ pub fn write(head: Head, now: Timestamp, expect: Option<u64>, act: &Act) -> Resu
 /// What a restore wants of a key that had a value then, and has one now, or not; none if that is the same.
 pub fn restore(
     then: Option<(&Json, Option<Timestamp>)>,
-    now: Option<&Json>,
+    now: Option<(&Json, Option<Timestamp>)>,
     at: Timestamp,
 ) -> Option<Act> {
     // A value that would have gone meanwhile does not come back.
@@ -193,7 +193,7 @@ pub fn restore(
     match (then, now) {
         (None, None) => None,
         (None, Some(_)) => Some(Act::Delete),
-        (Some((value, _)), Some(now)) if value == now => None,
+        (Some(then), Some(now)) if then == now => None,
         (Some((value, expires_at)), _) => Some(Act::Set {
             value: value.clone(),
             expires_at,

@@ -60,16 +60,27 @@ fn a_restore_changes_only_what_is_different() {
     let json = |text: &str| Json::parse(text.into()).unwrap();
     let (one, two) = (json("1"), json("2"));
     assert_eq!(restore(None, None, at(5)), None);
-    assert_eq!(restore(Some((&one, None)), Some(&one), at(5)), None);
-    assert_eq!(restore(None, Some(&one), at(5)), Some(Act::Delete));
+    assert_eq!(restore(Some((&one, None)), Some((&one, None)), at(5)), None);
+    assert_eq!(restore(None, Some((&one, None)), at(5)), Some(Act::Delete));
     let back = |expires_at: Option<i64>| Act::Set {
         value: one.clone(),
         expires_at: expires_at.map(at),
     };
     let then = |expires_at: Option<i64>| Some((&one, expires_at.map(at)));
-    assert_eq!(restore(then(None), Some(&two), at(5)), Some(back(None)));
+    assert_eq!(
+        restore(then(None), Some((&two, None)), at(5)),
+        Some(back(None))
+    );
+    assert_eq!(
+        restore(then(None), Some((&one, Some(at(9)))), at(5)),
+        Some(back(None)),
+        "the same value, for another time"
+    );
     assert_eq!(restore(then(Some(6)), None, at(5)), Some(back(Some(6))));
-    assert_eq!(restore(then(Some(5)), Some(&two), at(5)), Some(Act::Delete));
+    assert_eq!(
+        restore(then(Some(5)), Some((&two, None)), at(5)),
+        Some(Act::Delete)
+    );
 }
 
 #[derive(Clone, Debug)]

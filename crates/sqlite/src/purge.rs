@@ -8,9 +8,12 @@ use warrener_model::State;
 /// Tasks and keys that one transaction forgets.
 pub(crate) const STEP: usize = 100;
 
+/// What belongs to a run stays while the run goes on, or can: as long as a dead letter of it may be tried again.
 pub(crate) const OLD: &str = "SELECT n, lane, kind FROM task INDEXED BY task_over \
                               WHERE state = ?1 AND finished_at < ?2 AND (run IS NULL OR NOT EXISTS \
                               (SELECT 1 FROM run r WHERE r.state = 'running' AND r.id = unhex(replace(task.run, '-', '')))) \
+                              AND (run IS NULL OR NOT EXISTS (SELECT 1 FROM task d INDEXED BY task_dead_run \
+                              WHERE d.run = task.run AND d.state = 'dead' AND d.finished_at >= ?4)) \
                               ORDER BY finished_at LIMIT ?3";
 
 const OLD_RUNS: &str = "SELECT n, id FROM run INDEXED BY run_finished WHERE finished_at < ?1 AND NOT EXISTS \
@@ -37,9 +40,15 @@ pub(crate) fn step(db: &Connection, purge: &Purge, limit: usize) -> rusqlite::Re
         let left = limit.min(STEP) - tasks;
         let old: Vec<(i64, String, String)> = db
             .prepare_cached(OLD)?
-            .query_map(params![state.as_str(), before.as_millis(), left], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-            })?
+            .query_map(
+                params![
+                    state.as_str(),
+                    before.as_millis(),
+                    left,
+                    purge.dead_before.as_millis()
+                ],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )?
             .collect::<rusqlite::Result<_>>()?;
         for (n, lane, kind) in old {
             forget(db, n)?;

@@ -103,12 +103,13 @@ fn write(db: &Connection, run: RunId, step: &StepRow) -> rusqlite::Result<()> {
 
 fn count(db: &Connection, tally: &Tally) -> rusqlite::Result<bool> {
     let sql = "UPDATE step SET done = done + ?3, failed = failed + ?4 WHERE run = ?1 AND n = ?2 \
-               AND (done + ?3 = total) = ?5";
+               AND (done = total) = ?5 AND (done + ?3 = total) = (?6 IS NOT NULL) AND failed + ?4 = ifnull(?6, failed + ?4)";
     let written = db.prepare_cached(sql)?.execute(params![
         tally.run.as_bytes(),
         tally.step,
         tally.done,
         tally.failed,
+        tally.over,
         tally.last,
     ])?;
     Ok(written == 1)

@@ -200,7 +200,7 @@ fn whole(
     let sql = "SELECT h.key, h.version, h.live, h.expires_at, v.value, w.value, w.expires_at \
                FROM state_head h JOIN state_version v ON v.n = h.n LEFT JOIN state_version w ON w.n = \
                (SELECT max(n) FROM state_version INDEXED BY state_key WHERE space = h.space AND key = h.key AND n <= ?2) \
-               WHERE h.space = ?1 AND v.value IS NOT w.value LIMIT ?3";
+               WHERE h.space = ?1 AND (v.value IS NOT w.value OR v.expires_at IS NOT w.expires_at) LIMIT ?3";
     let key = params![
         space.as_str(),
         then.0.cast_signed(),
@@ -211,7 +211,8 @@ fn whole(
         let (key, head) = (cells.word()?, read_head(&mut cells)?);
         let (current, old, expires_at) = (cells.raw()?, cells.raw()?, cells.maybe_time()?);
         let old = old.as_ref().map(|value| (value, expires_at));
-        Ok((key, head, restore(old, current.as_ref(), now)))
+        let current = current.as_ref().map(|value| (value, head.expires_at));
+        Ok((key, head, restore(old, current, now)))
     })?;
     if acts.len() > RESTORE_KEYS {
         return Ok(Err(Refusal::TooMany(RESTORE_KEYS)));

@@ -116,6 +116,7 @@ macro_rules! store_suite {
             runs::runs_are_listed_by_state,
             runs::tasks_and_runs_that_do_not_fit_are_found,
             runs::what_belongs_to_a_run_that_goes_on_is_not_purged,
+            runs::what_belongs_to_a_run_with_a_dead_letter_stays_with_it,
             state::versions_grow_for_ever,
             state::of_those_that_expect_one_version_one_writes,
             state::a_request_that_comes_twice_writes_once,

@@ -277,6 +277,10 @@ impl Orchestrator {
             board.known.plan.holds_up(place, row.state)
         };
         let held: Vec<&StepRow> = view.steps.iter().filter(held).collect();
+        if held.is_empty() && view.run.head.state == RunState::Cancelled {
+            self.resume(id).await?;
+            return self.run(id).await;
+        }
         if held.is_empty() {
             return Err(Error::RunOver {
                 run: id,
@@ -292,6 +296,30 @@ impl Orchestrator {
             }
         }
         self.run(id).await
+    }
+
+    /// A run that was cancelled between two steps, so that nothing of it failed, goes on.
+    async fn resume(&self, id: RunId) -> Result<()> {
+        for _ in 0..TRIES {
+            let Some(mut board) = Board::load(&self.core, id).await? else {
+                return Err(no_run(id));
+            };
+            if board.head.state != RunState::Cancelled {
+                return Ok(());
+            }
+            let now = self.core.now().await?;
+            board.go_on(&*self.core.store).await?;
+            let change = Change {
+                ops: board.drive(&self.core, now).await?,
+            };
+            let committed = self.core.store.commit(vec![change]).await?;
+            if matches!(committed.first(), Some(Committed::Done { .. })) {
+                self.core.ready.notify_one();
+                self.core.timer.notify_one();
+                return Ok(());
+            }
+        }
+        Err(Error::Overloaded)
     }
 
     async fn retry_tasks(&self, id: RunId, step: u32, actor: &str) -> Result<()> {

@@ -110,7 +110,7 @@ async fn once(core: &Core, asked: &[Asked]) -> Result<()> {
     for (one, ready) in asked.iter().zip(ready) {
         let result = match ready {
             Ready::No(result) => result,
-            Ready::Read => read(core, one).await?,
+            Ready::Read => read_surely(core, one).await,
             Ready::Write(_) => written(one, committed.next()),
         };
         if let Some(code) = &result.code {
@@ -140,6 +140,19 @@ fn ready(one: &Asked, now: Timestamp) -> Ready {
             }
         }
         Err(error) => Ready::No(no(one, error)),
+    }
+}
+
+/// What was written beside it is written: only the read is tried again.
+async fn read_surely(core: &Core, one: &Asked) -> StateResult {
+    loop {
+        match read(core, one).await {
+            Ok(result) => return result,
+            Err(error) => {
+                tracing::warn!(%error, "a read of shared state waits for the store");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
     }
 }
 

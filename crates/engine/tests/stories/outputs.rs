@@ -1,9 +1,10 @@
-//! What a run makes of the outputs of its steps, and what it says when it cannot.
+//! What a run makes of the outputs of its steps, what it says when it cannot, and a run that was cancelled between two steps.
 
 use crate::harness::{Mode, World};
-use crate::runs::{end, output, start, witness};
+use crate::runs::{count, end, output, start, witness};
 use serde_json::json;
-use warrener_model::run::RunState;
+use warrener_model::id::RunId;
+use warrener_model::run::{RunState, StepState};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn outputs_are_aggregated_and_a_template_that_cannot_be_filled_in_is_told() {
@@ -46,4 +47,52 @@ output: { most: "{{ steps.most.output }}", all: "{{ steps.all.output }}", pick: 
         .await
         .unwrap();
     assert_eq!(end(&world, run).await.run.head.state, RunState::Failed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_cancelled_between_two_steps_goes_on_when_it_is_tried_again() {
+    let world = World::new(Mode::Claim).await;
+    let (_agent, starts) = witness(&world, "a");
+    // As a kill leaves it that comes between the cancel and what was still open: that succeeded.
+    let file = "name: two\nsteps:\n  - { id: a, kind: work }\n  - { id: b, kind: work, needs: [a], input: 7 }\n";
+    let step = |n: u32, id: &str, state| warrener_model::run::StepRow {
+        n,
+        id: id.into(),
+        state,
+        left: 0,
+        total: 0,
+        done: 0,
+        failed: 0,
+        error: None,
+        value: (n == 0).then(warrener_model::Json::null),
+    };
+    let steps = vec![
+        step(0, "a", StepState::Succeeded),
+        step(1, "b", StepState::Pending),
+    ];
+    let id = start(
+        &world,
+        "name: other\nsteps: [{ id: x, kind: work }]",
+        json!({}),
+    )
+    .await;
+    let mut run = end(&world, id).await.run;
+    run.spec.id = RunId::from_bytes([3; 16]);
+    run.spec.file = file.into();
+    run.head = warrener_model::run::RunHead::new(run.spec.id);
+    run.head.state = RunState::Cancelled;
+    run.head.cancel = Some("enough".into());
+    let run_id = run.spec.id;
+    let insert = warrener_backend::run::RunOp::Insert(Box::new(run), steps);
+    let change = warrener_backend::Change::from(warrener_backend::store::Op::Run(insert));
+    let committed = world.store.commit(vec![change]).await.unwrap();
+    assert!(matches!(
+        committed[0],
+        warrener_backend::Committed::Done { .. }
+    ));
+    let again = world.orchestrator.retry_failed(run_id, "user:test").await;
+    assert_eq!(again.unwrap().run.head.cancel, None);
+    let view = end(&world, run_id).await;
+    assert_eq!(view.run.head.state, RunState::Succeeded);
+    assert_eq!((count(&starts, "a"), count(&starts, "b")), (0, 1));
 }

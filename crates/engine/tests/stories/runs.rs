@@ -57,7 +57,7 @@ pub(crate) fn output(view: &RunView) -> Value {
 /// What each step was started with, in order.
 pub(crate) type Starts = Arc<Mutex<Vec<(String, Value)>>>;
 
-fn count(starts: &Starts, step: &str) -> usize {
+pub(crate) fn count(starts: &Starts, step: &str) -> usize {
     let starts = starts.lock().unwrap();
     starts.iter().filter(|(id, _)| id == step).count()
 }

@@ -9,7 +9,9 @@ use crate::limits;
 
 /// The dependencies are done: may it start now, or is there a delay to sit out?
 pub(super) fn dependencies_met(life: &Life, context: &Context<'_>) -> Result<Step, Refused> {
-    guard(life, life.state == State::Blocked)?;
+    // One whose last attempt said its parts waits for these, and for nothing else.
+    let may_start = life.attempt < life.max_attempts;
+    guard(life, life.state == State::Blocked && may_start)?;
     let mut life = life.clone();
     if life.not_before.is_some_and(|at| at > context.now) {
         life.enter(State::Scheduled, context.now);

@@ -123,10 +123,11 @@ pub async fn ends_are_counted_and_the_last_one_is_known<H: Harness>(h: H) {
         step: 0,
         done: 1,
         failed,
+        over: false,
         last,
     };
     let count = |n: u32| {
-        let (store, tally) = (store.clone(), tally(i32::from(n.is_multiple_of(2)), false));
+        let (store, tally) = (store.clone(), tally(i32::from(n.is_multiple_of(2)), None));
         tokio::spawn(async move { commit(&*store, RunOp::Count(tally)).await })
     };
     let ends: Vec<_> = (1..MANY).map(count).collect();
@@ -135,10 +136,13 @@ pub async fn ends_are_counted_and_the_last_one_is_known<H: Harness>(h: H) {
         assert!(matches!(end, Committed::Done { .. }), "{end:?}");
     }
     assert_eq!(
-        commit(&*store, RunOp::Count(tally(0, false))).await,
+        commit(&*store, RunOp::Count(tally(0, None))).await,
         Committed::Conflict
     );
-    let last = RunOp::Count(tally(0, true));
+    // Who decided on other ends than there were has to decide again.
+    let wrong = RunOp::Count(tally(0, Some(MANY / 2)));
+    assert_eq!(commit(&*store, wrong).await, Committed::Conflict);
+    let last = RunOp::Count(tally(0, Some(MANY / 2 - 1)));
     assert!(matches!(
         commit(&*store, last.clone()).await,
         Committed::Done { .. }
@@ -150,6 +154,24 @@ pub async fn ends_are_counted_and_the_last_one_is_known<H: Harness>(h: H) {
         .expect("a run")
         .expect("there");
     assert_eq!((part.1[0].done, part.1[0].failed), (MANY, MANY / 2 - 1));
+    // One is tried again: whoever saw the step open has to look again, for it is over.
+    let again = |over| {
+        let tally = Tally {
+            done: -1,
+            over,
+            ..tally(-1, None)
+        };
+        RunOp::Count(tally)
+    };
+    assert_eq!(commit(&*store, again(false)).await, Committed::Conflict);
+    let open = commit(&*store, again(true)).await;
+    assert!(matches!(open, Committed::Done { .. }), "{open:?}");
+    assert_eq!(commit(&*store, again(true)).await, Committed::Conflict);
+    let last = RunOp::Count(tally(1, Some(MANY / 2 - 1)));
+    assert!(matches!(
+        commit(&*store, last).await,
+        Committed::Done { .. }
+    ));
     // Writing the step leaves its counts alone: they are of those who end.
     let stale = StepRow {
         state: StepState::Failed,
@@ -270,6 +292,34 @@ pub async fn what_belongs_to_a_run_that_goes_on_is_not_purged<H: Harness>(h: H) 
         store.tasks(&[child.id, id()]).await.expect("none"),
         [None, None]
     );
+}
+
+/// A run that failed can go on as long as a dead letter of it may be tried again: what it went on from stays, too.
+pub async fn what_belongs_to_a_run_with_a_dead_letter_stays_with_it<H: Harness>(h: H) {
+    let store = h.open().await;
+    let mut run = run_at(0);
+    run.head.state = RunState::Failed;
+    run.head.finished_at = Some(at(3));
+    done(&*store, insert(&run, &[step(0, 1)])).await;
+    let of_run = |state, finished| {
+        let mut child = task();
+        child.spec.run = Some(run.spec.id.to_string());
+        child.life.state = state;
+        child.life.finished_at = Some(at(finished));
+        child
+    };
+    let (fine, dead) = (of_run(State::Succeeded, 1), of_run(State::Dead, 2));
+    done(&*store, accept(&fine, None)).await;
+    done(&*store, accept(&dead, None)).await;
+    let purge = |dead_before| Purge {
+        finished_before: at(1_000),
+        dead_before: at(dead_before),
+        keys_before: at(1_000),
+        limit: 100,
+    };
+    assert_eq!(store.purge(purge(2)).await.expect("a purge"), 0);
+    assert_eq!(store.purge(purge(3)).await.expect("a purge"), 2);
+    assert_eq!(store.run_whole(run.spec.id).await.expect("none"), None);
 }
 
 /// A task that waits for a run that is over, or is over before its run; no other pair.
