@@ -14,7 +14,7 @@ pub struct LoginCode {
 
 /// `POST /api/v1/login`: the session itself is in a cookie that no script can read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Session {
+pub struct LoggedIn {
     /// How long it lasts.
     pub expires_in_ms: u64,
 }

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{AppendHeaders, IntoResponse};
 use std::time::Duration;
 use warrener_api::Problem;
-use warrener_api::login::{LoggedOut, LoginCode, Session};
+use warrener_api::login::{LoggedIn, LoggedOut, LoginCode};
 use warrener_api::requests::LoginRequest;
 
 /// Whoever has shown nothing yet gets no more read than a code needs.
@@ -23,7 +23,7 @@ const BODY_BYTES: usize = 4 * 1024;
 #[utoipa::path(
     post, path = "/api/v1/login", operation_id = "login", tag = "server", security(()),
     request_body = LoginRequest,
-    responses((status = 200, description = "The cookie is set", body = Session))
+    responses((status = 200, description = "The cookie is set", body = LoggedIn))
 )]
 pub(crate) async fn login(
     State(app): State<App>,
@@ -47,7 +47,7 @@ pub(crate) async fn login(
         }
     };
     let life = logins.session_life();
-    let answer = Session {
+    let answer = LoggedIn {
         expires_in_ms: millis(life),
     };
     Ok((cookie(&app, &session, life.as_secs()), Json(answer)))

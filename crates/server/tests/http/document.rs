@@ -125,7 +125,7 @@ fn every_documented_route_answers_as_documented() {
     server.ended(&server.submit(json!({"kind": "talk"})));
     let workflow = json!({"workflow": "name: w\nsteps: [{ id: a, kind: nobody }]"});
     let run = server.post("/api/v1/runs", workflow.clone()).json()["id"].clone();
-    let question = json!({"question": "which?", "required": ["ann"], "deadline_ms": 60_000});
+    let question = json!({"question": "which?", "required": ["agent:ann"], "deadline_ms": 60_000});
     let session = server.post("/api/v1/sessions", question.clone()).json()["id"].clone();
     let yearly = |name| json!({"name": name, "cron": "0 0 1 1 *", "overlap": "queue", "task": {"kind": "nobody"}});
     for (method, path, operation) in operations(&document) {
