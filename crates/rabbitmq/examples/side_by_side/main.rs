@@ -99,6 +99,8 @@ mod tests {
     fn a_turn_of_each_way_counts_what_it_sends_and_takes_time() {
         let node = Node::start(&Options::default());
         let broker: u32 = node.eval("os:getpid().").trim_matches('"').parse().unwrap();
+        // The system counts in ticks of 10 ms: one turn may be less than that.
+        let mut used = std::time::Duration::ZERO;
         for way in Way::ALL {
             let began = Instant::now();
             let turn = measure(way, &node, broker, 20).unwrap();
@@ -116,7 +118,8 @@ mod tests {
             }
             let commits = turn.calls.get("commit").copied().unwrap_or(0);
             assert_eq!(commits > 0, way != Way::Raw, "{commits} commits");
-            assert!(turn.cpu.own > std::time::Duration::ZERO);
+            used += turn.cpu.own;
         }
+        assert!(used > std::time::Duration::ZERO);
     }
 }
