@@ -111,13 +111,40 @@ impl Http {
         version: u64,
         value: &Value,
     ) -> Result<Reply, String> {
-        let request = self.agent.put(format!("{}/api/v1/state/{place}", self.url));
-        let request = request.header("authorization", format!("Bearer {}", self.token));
-        let request = match version {
-            0 => request.header("if-none-match", "*"),
-            version => request.header("if-match", format!("\"{version}\"")),
-        };
-        Self::read(request.send(value.to_string()))
+        self.try_write(place, Some(value), Some(version), None)
+    }
+
+    /// Sets a key of shared state, or deletes it, under a condition (0: it has no value) and by a request id.
+    pub(crate) fn try_write(
+        &self,
+        place: &str,
+        value: Option<&Value>,
+        version: Option<u64>,
+        request: Option<&str>,
+    ) -> Result<Reply, String> {
+        let url = format!("{}/api/v1/state/{place}", self.url);
+        let mut headers = vec![("authorization", format!("Bearer {}", self.token))];
+        headers.extend(request.map(|id| ("idempotency-key", id.to_owned())));
+        headers.extend(version.map(|version| match version {
+            0 => ("if-none-match", "*".to_owned()),
+            version => ("if-match", format!("\"{version}\"")),
+        }));
+        Self::read(match value {
+            Some(value) => {
+                let put = self.agent.put(url);
+                let put = headers
+                    .iter()
+                    .fold(put, |put, (name, text)| put.header(*name, text));
+                put.send(value.to_string())
+            }
+            None => {
+                let delete = self.agent.delete(url);
+                let delete = headers
+                    .iter()
+                    .fold(delete, |delete, (name, text)| delete.header(*name, text));
+                delete.call()
+            }
+        })
     }
 
     #[track_caller]

@@ -71,6 +71,7 @@ mod sessions;
 mod specialists;
 mod stage;
 mod state;
+mod state_history;
 mod stopping;
 mod tls;
 mod up;
