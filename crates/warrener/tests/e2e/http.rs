@@ -129,20 +129,18 @@ impl Http {
             0 => ("if-none-match", "*".to_owned()),
             version => ("if-match", format!("\"{version}\"")),
         }));
+        let headers = headers.into_iter();
         Self::read(match value {
             Some(value) => {
                 let put = self.agent.put(url);
-                let put = headers
-                    .iter()
-                    .fold(put, |put, (name, text)| put.header(*name, text));
+                let put = headers.fold(put, |put, (name, text)| put.header(name, text));
                 put.send(value.to_string())
             }
             None => {
                 let delete = self.agent.delete(url);
-                let delete = headers
-                    .iter()
-                    .fold(delete, |delete, (name, text)| delete.header(*name, text));
-                delete.call()
+                headers
+                    .fold(delete, |delete, (name, text)| delete.header(name, text))
+                    .call()
             }
         })
     }
