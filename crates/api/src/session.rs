@@ -79,6 +79,10 @@ objects! {
     SessionObject {
         /// Its id.
         #[schema(value_type = String, format = "uuid")] id: SessionId,
+        /// The run of a workflow that waits for it, if one does.
+        #[schema(value_type = Option<String>, format = "uuid")] #[serde(default, skip_serializing_if = "Option::is_none")] run_id: Option<warrener_model::id::RunId>,
+        /// Which step of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")] step: Option<String>,
         /// What it is about.
         topic: String,
         /// What was asked.
@@ -241,6 +245,8 @@ impl SessionObject {
         let lived = session.members.iter().filter(|member| member.lived).count();
         SessionObject {
             id: session.id,
+            run_id: session.origin.as_ref().map(|origin| origin.run),
+            step: session.origin.as_ref().map(|origin| origin.step.clone()),
             topic: session.topic.clone(),
             question: session.question.clone(),
             options: session.ballot.clone(),

@@ -27,8 +27,10 @@ use warrener_model::task::Task;
 use warrener_model::{State, Timestamp};
 use warrener_workflow::{Plan, Seen};
 
+mod ask;
 mod drive;
 pub(crate) mod stop;
+pub(crate) use ask::session_over;
 
 /// Workflows that are kept read.
 const KEPT: usize = 256;
@@ -296,7 +298,8 @@ impl Board {
 
     /// A step that failed before it had tasks waits to begin again.
     pub(crate) async fn put_back(&mut self, store: &dyn Store, n: u32) -> Result<()> {
-        self.step(n).error = None;
+        let row = self.step(n);
+        (row.error, row.value) = (None, None);
         self.reopen(store, n, StepState::Pending).await?;
         if !self.ready.contains(&n) {
             self.ready.push_back(n);

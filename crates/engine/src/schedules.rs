@@ -226,5 +226,6 @@ pub(crate) async fn commit(core: &Core, op: ScheduleOp, with: Vec<Op>) -> Result
     let mut ops = vec![Op::Schedule(Box::new(op))];
     ops.extend(with);
     let mut answers = core.store.commit(vec![Change { ops }]).await?;
+    core.ask_begun().await;
     Ok(answers.pop().expect("one change has one answer"))
 }

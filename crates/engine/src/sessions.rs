@@ -7,7 +7,7 @@
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::refused::{self, Refusal};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -32,12 +32,26 @@ pub(crate) struct Sessions {
     pub(crate) timer: Notify,
     /// Grows whenever one ends here.
     pub(crate) ended: watch::Sender<u64>,
+    /// Those of steps that begin, until they are asked.
+    begun: Mutex<Vec<SessionId>>,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
         let (timer, ended) = (Notify::new(), watch::Sender::new(0));
-        Sessions { timer, ended }
+        let begun = Mutex::default();
+        Sessions {
+            timer,
+            ended,
+            begun,
+        }
+    }
+}
+
+impl Sessions {
+    /// A change that is not committed yet opens this one.
+    pub(crate) fn begun(&self, id: SessionId) {
+        self.begun.lock().expect("a list does not panic").push(id);
     }
 }
 
@@ -79,7 +93,12 @@ impl Core {
                 return Ok(Some(step));
             }
             let op = Op::Session(SessionOp::Move(Box::new(step.session.clone())));
-            let done = self.store.commit(vec![Change::from(op)]).await?;
+            let mut change = Change::from(op);
+            if step.session.state.is_final() {
+                let run = crate::runs::session_over(self, &step.session, now);
+                change.ops.extend(run.await?);
+            }
+            let done = self.store.commit(vec![change]).await?;
             if let [Committed::Done { .. }] = done[..] {
                 self.follow(&step, now).await;
                 return Ok(Some(step));
@@ -97,10 +116,28 @@ impl Core {
                     self.invite(session, None, now).await;
                 }
                 Effect::Closed => {
+                    if session.origin.is_some() {
+                        // Its run may have begun others.
+                        self.ready.notify_one();
+                        self.timer.notify_one();
+                        self.ask_begun().await;
+                    }
                     let state = session.state.as_str();
                     tracing::info!(session_id = %session.id, state, reason = session.reason, "session ended");
                     self.sessions.ended.send_modify(|count| *count += 1);
                 }
+            }
+        }
+    }
+
+    /// Asks in the sessions of steps that have begun. One that is not committed yet is asked with those that are silent.
+    pub(crate) async fn ask_begun(&self) {
+        let begun =
+            std::mem::take(&mut *self.sessions.begun.lock().expect("a list does not panic"));
+        for id in begun {
+            if let Ok(Some(session)) = self.store.session(id).await {
+                self.sessions.timer.notify_one();
+                self.invite(&session, None, session.opened_at).await;
             }
         }
     }

@@ -187,6 +187,7 @@ impl Core {
                     }
                 }
             }
+            self.ask_begun().await;
         }
         Ok(conflicts)
     }

@@ -8,7 +8,7 @@
 //! ```
 
 use crate::decision::{Answer, Method, Rules, Tally, Undecided, Weight};
-use crate::id::SessionId;
+use crate::id::{RunId, SessionId};
 use crate::json::Json;
 use crate::name::AgentId;
 use crate::time::Timestamp;
@@ -176,6 +176,15 @@ pub struct Verdict {
     pub counted: u32,
 }
 
+/// The step of a run that a session was opened for: its end is the step's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The run.
+    pub run: RunId,
+    /// The step's id in the file.
+    pub step: String,
+}
+
 /// A session, whole.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
@@ -183,6 +192,9 @@ pub struct Session {
     pub id: SessionId,
     /// Grows by one with every change.
     pub version: u64,
+    /// Which step waits for it, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// What it is about.
     pub topic: String,
     /// What is asked.
@@ -224,6 +236,24 @@ pub struct Session {
 }
 
 impl Session {
+    /// What a step leaves that waited for this.
+    pub fn output(&self) -> Json {
+        let verdict = &self.verdict;
+        let output = serde_json::json!({
+            "session_id": self.id,
+            "state": self.state,
+            "reason": self.reason,
+            "question": self.question,
+            "decision": verdict.decision,
+            "confidence": verdict.confidence,
+            "alternatives": verdict.alternatives,
+            "dissent": verdict.dissent,
+            "participants": self.participants(),
+            "missing": self.missing(),
+        });
+        Json::of(&output).unwrap_or_default()
+    }
+
     /// The round under way.
     pub fn round(&self) -> Option<&SessionRound> {
         let open = self.state == SessionState::Open;

@@ -252,16 +252,16 @@ pub static SESSION: Table = Table {
             Shape::Word(&["majority", "expertise", "quadratic", "ranked", "unanimity"]),
             "`majority` unless said.",
         ),
-        field("rounds", Shape::Whole(1, 10), "1 unless said."),
+        field("rounds", Shape::Whole(1, 9), "1 unless said."),
         field(
             "deadline",
             Shape::Span,
-            "Decided then with what there is; 60s unless said.",
+            "How long each round may take; 60s unless said.",
         ),
         field(
             "quorum",
             Shape::Share,
-            "The share of members that must answer.",
+            "The share of members that must answer; 0.5 unless said.",
         ),
         field(
             "threshold",

@@ -22,6 +22,7 @@ pub mod template;
 pub use template::{Context, Template};
 mod workflow;
 pub use workflow::{Aggregate, Gather, Input, InputType, OnFailure, Session, Step, What, Workflow};
+mod ask;
 mod check;
 pub mod draw;
 mod graph;

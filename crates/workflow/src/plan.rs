@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use warrener_model::json::Json;
 use warrener_model::run::{StepRow, StepState};
+use warrener_model::session::OpenSession;
 use warrener_model::{Mistake, Submission};
 
 /// A workflow, ready to be run.
@@ -23,6 +24,8 @@ pub struct Plan {
 pub enum Begun {
     /// These tasks; with none there is nothing to wait for.
     Tasks(Vec<Draft>),
+    /// This question to agents.
+    Session(Box<OpenSession>),
     /// Nothing: its `when` is not true.
     Skipped,
     /// A value, at once.
@@ -248,7 +251,10 @@ impl Plan {
                 let of = self.place(&aggregate.of).and_then(|of| seen.get(&of));
                 return gathered(aggregate, of).map(Begun::Value);
             }
-            What::Session(_) => return Err("sessions cannot be run as steps yet".into()),
+            What::Session(session) => {
+                let request = crate::ask::request(step, session, context)?;
+                return Ok(Begun::Session(Box::new(request)));
+            }
         };
         let draft = |context: &Context| {
             let submission = submission(step, kind.as_str(), context)?;
@@ -296,7 +302,7 @@ impl Plan {
     }
 }
 
-fn filled(field: &str, template: &Template, context: &Context) -> Result<Value, String> {
+pub(crate) fn filled(field: &str, template: &Template, context: &Context) -> Result<Value, String> {
     let filled = template.fill(context);
     filled.map_err(|why| {
         format!(
@@ -375,7 +381,7 @@ fn submission(step: &Step, kind: &str, context: &Context) -> Result<Submission, 
 }
 
 /// A value where only a text can be.
-fn plain(value: Value) -> String {
+pub(crate) fn plain(value: Value) -> String {
     match value {
         Value::String(text) => text,
         other => other.to_string(),

@@ -323,7 +323,7 @@ fn session(node: &Node, mistakes: &mut Mistakes) -> Option<Session> {
         method: reader.word("method", &METHODS).unwrap_or_default(),
         rounds: reader.whole("rounds").map_or(1, |n| n as u32),
         deadline: reader.span("deadline").unwrap_or(Duration::from_secs(60)),
-        quorum: reader.share("quorum").unwrap_or_default(),
+        quorum: (reader.share("quorum").or_else(|| Weight::part(0.5))).unwrap_or_default(),
         threshold: reader.share("threshold").unwrap_or(Weight::ONE),
         confidence: reader.flag("confidence"),
         tie: reader.word("tie", &TIES).unwrap_or_default(),

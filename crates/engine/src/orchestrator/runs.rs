@@ -22,6 +22,8 @@ use warrener_workflow::{Mistake as FileMistake, Plan};
 const TRIES: usize = 32;
 /// How often a wait looks again, at most.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long a wait does without any news.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// A run that was accepted.
 #[derive(Clone, Debug)]
@@ -156,6 +158,7 @@ impl Orchestrator {
                 self.core.plans.put(id, known);
                 self.core.ready.notify_one();
                 self.core.timer.notify_one();
+                self.core.ask_begun().await;
                 let view = self.run(id).await?;
                 Ok(StartedRun {
                     view,
@@ -214,7 +217,9 @@ impl Orchestrator {
             if view.run.head.state.is_final() || news || tokio::time::Instant::now() >= until {
                 return Ok(view);
             }
-            let _ = tokio::time::timeout_at(until, changed.changed()).await;
+            // An end of a session writes no history.
+            let turn = until.min(tokio::time::Instant::now() + AGAIN);
+            let _ = tokio::time::timeout_at(turn, changed.changed()).await;
             tokio::time::sleep(LOOK.min(within)).await;
         }
     }
@@ -316,6 +321,7 @@ impl Orchestrator {
             if matches!(committed.first(), Some(Committed::Done { .. })) {
                 self.core.ready.notify_one();
                 self.core.timer.notify_one();
+                self.core.ask_begun().await;
                 return Ok(());
             }
         }
@@ -339,7 +345,7 @@ impl Orchestrator {
         Ok(())
     }
 
-    /// A step that failed before it had tasks.
+    /// A step that failed, or was cancelled, without tasks.
     async fn begin_again(&self, id: RunId, step: u32) -> Result<()> {
         for _ in 0..TRIES {
             let Some(mut board) = Board::load(&self.core, id).await? else {
@@ -347,7 +353,8 @@ impl Orchestrator {
             };
             board.need(&*self.core.store, &[step]).await?;
             let row = board.steps.get_mut(&step);
-            if row.is_none_or(|row| row.state != StepState::Failed) {
+            let held = [StepState::Failed, StepState::Cancelled];
+            if row.is_none_or(|row| !held.contains(&row.state)) {
                 return Ok(());
             }
             let now = self.core.now().await?;
@@ -359,6 +366,7 @@ impl Orchestrator {
             if matches!(committed.first(), Some(Committed::Done { .. })) {
                 self.core.ready.notify_one();
                 self.core.timer.notify_one();
+                self.core.ask_begun().await;
                 return Ok(());
             }
         }

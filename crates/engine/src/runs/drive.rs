@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::orchestrator::check_submission;
 use std::collections::BTreeMap;
 use warrener_backend::run::RunOp;
+use warrener_backend::session::SessionOp;
 use warrener_backend::store::{Accept, Op};
 use warrener_model::event::{EventKind, NewEvent};
 use warrener_model::json::Json;
@@ -55,15 +56,25 @@ impl Board {
                 Err(error) => self.cannot(n, &error.to_string()),
             },
             Begun::Failed(why) => self.cannot(n, &why),
+            Begun::Session(request) => match self.ask(core, n, &request, now).await? {
+                Ok(session) => {
+                    let op = SessionOp::Open(Box::new(session.clone()));
+                    ops.push(Op::Session(op));
+                    if !session.state.is_final() {
+                        self.runs(n);
+                        core.sessions.begun(session.id);
+                        return Ok(ops);
+                    }
+                    self.heard(n, &session)
+                }
+                Err(why) => self.cannot(n, &why),
+            },
             Begun::Tasks(drafts) => match self.tasks(core, n, drafts, now) {
                 Ok(made) if made.is_empty() => StepState::Succeeded,
                 Ok(made) => {
                     let row = self.step(n);
                     row.total = u32::try_from(made.len()).unwrap_or(u32::MAX);
-                    row.state = StepState::Running;
-                    self.dirty.push(n);
-                    self.moved = true;
-                    self.head.active += 1;
+                    self.runs(n);
                     let tasks = made.iter().map(|accept| accept.task.id).collect();
                     let run = self.head.id;
                     ops.extend(made.into_iter().map(|accept| Op::Accept(Box::new(accept))));
@@ -81,7 +92,14 @@ impl Board {
         Ok(ops)
     }
 
-    fn cannot(&mut self, n: u32, why: &str) -> StepState {
+    fn runs(&mut self, n: u32) {
+        self.step(n).state = StepState::Running;
+        self.dirty.push(n);
+        self.moved = true;
+        self.head.active += 1;
+    }
+
+    pub(super) fn cannot(&mut self, n: u32, why: &str) -> StepState {
         let row = self.step(n);
         row.error = Some(format!("step \"{}\": {why}", row.id));
         StepState::Failed

@@ -1,4 +1,4 @@
-//! Cancels what is open of cancelled runs, also of those that a server left half done.
+//! Cancels what is open of cancelled runs, tasks and sessions, also of those that a server left half done.
 
 use crate::core::Core;
 use crate::error::Result;
@@ -7,6 +7,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use warrener_model::id::RunId;
 use warrener_model::life::Event;
+use warrener_model::session::SessionState;
+use warrener_model::{limits, session};
 
 /// Tasks cancelled in one commit.
 const BATCH: usize = 512;
@@ -34,6 +36,16 @@ async fn tick(core: &Arc<Core>) -> Result<()> {
 
 /// Every task of a run that is not over. None comes after: the run has been told.
 pub(crate) async fn all_of(core: &Arc<Core>, run: RunId, reason: &str) -> Result<()> {
+    let open = core
+        .store
+        .sessions(Some(SessionState::Open), None, limits::SESSIONS_OPEN);
+    for session in open.await? {
+        if session.origin.is_some_and(|origin| origin.run == run) {
+            let reason = reason.to_owned();
+            let event = session::Event::Cancel { reason };
+            core.move_session(session.id, event).await?;
+        }
+    }
     let actor = format!("run:{run}");
     loop {
         let open = core.store.run_open(run, BATCH).await?;

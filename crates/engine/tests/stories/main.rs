@@ -15,6 +15,7 @@ mod puppet;
 mod agent;
 mod agents;
 mod alerts;
+mod asked;
 mod breaker;
 mod breaker_late;
 mod cancel;

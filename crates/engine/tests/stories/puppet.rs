@@ -20,11 +20,31 @@ pub(crate) struct Puppet {
     control: Subscription,
     /// On claim lanes.
     offers: Option<Subscription>,
+    /// The kind it does.
+    kind: &'static str,
 }
 
 impl Puppet {
     /// Says hello, and waits for its welcome.
     pub(crate) async fn join(world: &World, name: &str, slots: u32) -> Self {
+        let mut puppet = Self::enter(world, name, slots, "*").await;
+        if !puppet.broker.capabilities().direct {
+            let offers = Subscribe {
+                from: Address::Offers(Lane::default()),
+                credit: slots,
+                will: None,
+            };
+            puppet.offers = Some(puppet.broker.subscribe(offers).await.unwrap());
+        }
+        puppet
+    }
+
+    /// One that answers and does no work.
+    pub(crate) async fn adviser(world: &World, name: &str) -> Self {
+        Self::enter(world, name, 1, "advice").await
+    }
+
+    async fn enter(world: &World, name: &str, slots: u32, kind: &'static str) -> Self {
         let who = boot(name);
         let broker = world.ground.agent(&who);
         up(&*broker).await;
@@ -39,17 +59,10 @@ impl Puppet {
             broker,
             who,
             slots,
+            kind,
         };
         puppet.hello().await;
         puppet.hear::<Welcome>().await;
-        if !puppet.broker.capabilities().direct {
-            let offers = Subscribe {
-                from: Address::Offers(Lane::default()),
-                credit: slots,
-                will: None,
-            };
-            puppet.offers = Some(puppet.broker.subscribe(offers).await.unwrap());
-        }
         puppet
     }
 
@@ -59,7 +72,7 @@ impl Puppet {
             name: String::new(),
             role: Default::default(),
             lanes: vec![Lane::default()],
-            kinds: vec!["*".into()],
+            kinds: vec![self.kind.into()],
             capabilities: Default::default(),
             slots: self.slots,
             version: String::new(),

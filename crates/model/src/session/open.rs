@@ -295,6 +295,7 @@ pub fn open(
     let mut session = Session {
         id,
         version: 1,
+        origin: None,
         topic: request.topic.clone(),
         question: request.question.clone(),
         options: request.options.clone(),

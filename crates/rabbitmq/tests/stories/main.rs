@@ -23,6 +23,8 @@ mod agent;
 mod agents;
 #[path = "../../../engine/tests/stories/alerts.rs"]
 mod alerts;
+#[path = "../../../engine/tests/stories/asked.rs"]
+mod asked;
 #[path = "../../../engine/tests/stories/breaker.rs"]
 mod breaker;
 #[path = "../../../engine/tests/stories/breaker_late.rs"]

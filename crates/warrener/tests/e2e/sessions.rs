@@ -14,7 +14,11 @@ fn collaborator(place: &Place, name: &str, answer: &Value, waits: bool) -> Proce
     let script = format!(
         r#"cat > "$WARRENER_AGENT_DIR/said/{name}.$WARRENER_SESSION_ID"; {go} echo '{answer}'"#
     );
-    place.agent(name, "--role collaborator --capability api=0.8", &script)
+    place.agent(
+        name,
+        "--role collaborator --kind advice --capability api=0.8",
+        &script,
+    )
 }
 
 fn team(place: &Place, third_waits: bool) -> Vec<Process> {
@@ -229,4 +233,58 @@ fn who_is_named_is_asked_when_it_comes_and_mistakes_are_named() {
         (&done["state"], &done["reason"]),
         (&json!("cancelled"), &json!("lunch"))
     );
+}
+
+const ASKED: &str = r#"
+name: asked
+steps:
+  - { id: look, kind: look, input: { found: [sqlite, postgres] } }
+  - id: ask
+    needs: [look]
+    session: { question: "Which store?", options: "{{ steps.look.output }}", required: ["cap:api"], deadline: 1h }
+  - { id: build, kind: build, needs: [ask], input: "{{ steps.ask.output.decision }}" }
+output: { built: "{{ steps.build.output }}", dissent: "{{ steps.ask.output.dissent }}" }
+"#;
+
+#[test]
+fn a_step_of_a_workflow_asks_and_goes_on_with_the_decision_after_a_kill_of_the_server() {
+    let place = Place::new();
+    let port = port();
+    let server = place.server_on(port);
+    let _team = team(&place, true);
+    let _worker = place.agent(
+        "worker",
+        "",
+        r#"IN=$(cat)
+        case $IN in
+            *'"step":"look"'*) echo '["sqlite","postgres"]' ;;
+            *) printf %s "$IN" | sed 's/.*"input":\("[^"]*"\).*/\1/' ;;
+        esac"#,
+    );
+    place.write("asked.yaml", ASKED);
+    let id = place.run("workflow run asked.yaml").word();
+    let session = until("two answers", || {
+        let list = place.http().get("/api/v1/sessions").json();
+        let id = list["items"][0]["id"].as_str()?.to_owned();
+        let session = place.http().get(&format!("/api/v1/sessions/{id}")).json();
+        (session["contributions"].as_array()?.len() == 2).then_some(session)
+    });
+    assert_eq!(
+        (text(&session, "run_id"), text(&session, "step")),
+        (id.clone(), "ask".into())
+    );
+    server.kill_9();
+    place.write("cleo.go", "");
+    let _server = place.server_on(port);
+    let run = until("the end of the run", || {
+        let run = place
+            .http()
+            .get(&format!("/api/v1/runs/{id}?wait=5s"))
+            .json();
+        (run["state"] != "running").then_some(run)
+    });
+    assert_eq!(run["state"], "succeeded", "{run:#}");
+    assert_eq!(run["output"]["dissent"][0]["agent"], "bob");
+    let list = place.http().get("/api/v1/sessions").json();
+    assert_eq!(list["items"].as_array().unwrap().len(), 1, "asked once");
 }
