@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use warrener_model::decision::{Answer, Weight};
-use warrener_model::session::{self, Contribution};
+use warrener_model::session::{self, Contribution, Origin};
 use warrener_model::{Json, SessionId, Timestamp};
 
 /// What `POST /api/v1/sessions` takes.
@@ -83,6 +83,8 @@ objects! {
         #[schema(value_type = Option<String>, format = "uuid")] #[serde(default, skip_serializing_if = "Option::is_none")] run_id: Option<warrener_model::id::RunId>,
         /// Which step of it.
         #[serde(default, skip_serializing_if = "Option::is_none")] step: Option<String>,
+        /// The task that waits for it, if one does.
+        #[schema(value_type = Option<String>, format = "uuid")] #[serde(default, skip_serializing_if = "Option::is_none")] task_id: Option<warrener_model::TaskId>,
         /// What it is about.
         topic: String,
         /// What was asked.
@@ -245,8 +247,18 @@ impl SessionObject {
         let lived = session.members.iter().filter(|member| member.lived).count();
         SessionObject {
             id: session.id,
-            run_id: session.origin.as_ref().map(|origin| origin.run),
-            step: session.origin.as_ref().map(|origin| origin.step.clone()),
+            run_id: match &session.origin {
+                Some(Origin::Step { run, .. }) => Some(*run),
+                _ => None,
+            },
+            step: match &session.origin {
+                Some(Origin::Step { step, .. }) => Some(step.clone()),
+                _ => None,
+            },
+            task_id: match &session.origin {
+                Some(Origin::Task(task)) => Some(*task),
+                _ => None,
+            },
             topic: session.topic.clone(),
             question: session.question.clone(),
             options: session.ballot.clone(),

@@ -18,6 +18,7 @@ use warrener_model::id::{StoreId, TaskId};
 use warrener_model::json::Json;
 use warrener_model::life::Life;
 use warrener_model::name::{AgentId, Lane};
+use warrener_model::session::Session;
 use warrener_model::state::Refusal;
 use warrener_model::task::{Progress, Task, TaskError, Usage};
 
@@ -80,6 +81,8 @@ pub struct Accept {
     pub key: Option<Key>,
     /// The first row of its history.
     pub event: NewEvent,
+    /// The session it waits for; written with it, and not if the task is there already.
+    pub session: Option<Box<Session>>,
 }
 
 /// An idempotency key, with a digest of the request that it came with.

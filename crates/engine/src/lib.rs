@@ -20,6 +20,7 @@ pub mod alert;
 mod away;
 mod breakers;
 mod clock;
+mod collaboration;
 mod control;
 mod copies;
 mod core;

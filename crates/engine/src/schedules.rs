@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::schedule::{ScheduleOp, ScheduleQuery};
-use warrener_backend::store::{Change, Committed, Op};
+use warrener_backend::store::{Accept, Change, Committed, Op};
 use warrener_model::name::ScheduleName;
 use warrener_model::schedule::{Decision, Schedule, Slot, Target, Work};
 use warrener_model::{Mistake, Submission, Timestamp};
@@ -186,11 +186,19 @@ async fn begin(
     match &row.target {
         Target::Task(submission) => {
             let (id, submission) = (core.task_id(now), labelled(submission, row, slot));
-            let task = match check_submission(core, &submission, id, now) {
+            let mut task = match check_submission(core, &submission, id, now) {
                 Ok(task) => task,
                 Err(mistakes) => return Ok(Err(mistakes)),
             };
-            let accept = Box::new(accept(task, None, &submission, actor, now));
+            let session = match core.collaborate(&mut task, &submission, now).await {
+                Ok(session) => session,
+                Err(Error::Invalid(mistakes)) => return Ok(Err(mistakes)),
+                Err(error) => return Err(error),
+            };
+            let accept = Box::new(Accept {
+                session,
+                ..accept(task, None, &submission, actor, now)
+            });
             Ok(Ok((Work::Task(id), vec![Op::Accept(accept)])))
         }
         Target::Workflow(flow) => {

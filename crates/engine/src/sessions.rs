@@ -4,6 +4,7 @@
 //! An invitation is said again and again while its round lasts and the agent is silent: at its hello, and every few seconds.
 //! That makes up for everything that can get lost on the way there and back, a server between commit and send included.
 
+use crate::collaboration::Released;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::refused::{self, Refusal};
@@ -17,7 +18,7 @@ use warrener_backend::store::{Change, Op};
 use warrener_backend::{Address, Committed, Delivery, Message, Outgoing};
 use warrener_model::agent::Presence;
 use warrener_model::message::{self, Named, SessionAnswer, named};
-use warrener_model::session::{Effect, Event, Living, Session, SessionState, Step, apply};
+use warrener_model::session::{Effect, Event, Living, Origin, Session, SessionState, Step, apply};
 use warrener_model::{AgentId, SessionId, Timestamp, limits};
 
 /// Sessions looked at in one go.
@@ -34,16 +35,19 @@ pub(crate) struct Sessions {
     pub(crate) ended: watch::Sender<u64>,
     /// Those of steps that begin, until they are asked.
     begun: Mutex<Vec<SessionId>>,
+    /// Those of tasks that may not wait for them any more.
+    left: Mutex<Vec<SessionId>>,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
         let (timer, ended) = (Notify::new(), watch::Sender::new(0));
-        let begun = Mutex::default();
+        let (begun, left) = Default::default();
         Sessions {
             timer,
             ended,
             begun,
+            left,
         }
     }
 }
@@ -52,6 +56,16 @@ impl Sessions {
     /// A change that is not committed yet opens this one.
     pub(crate) fn begun(&self, id: SessionId) {
         self.begun.lock().expect("a list does not panic").push(id);
+    }
+
+    /// A parked task moved on.
+    pub(crate) fn left(&self, id: SessionId) {
+        self.left.lock().expect("a list does not panic").push(id);
+        self.timer.notify_one();
+    }
+
+    pub(crate) fn take_left(&self) -> Vec<SessionId> {
+        std::mem::take(&mut *self.left.lock().expect("a list does not panic"))
     }
 }
 
@@ -93,6 +107,18 @@ impl Core {
                 return Ok(Some(step));
             }
             let op = Op::Session(SessionOp::Move(Box::new(step.session.clone())));
+            if step.session.state.is_final()
+                && let Some(Origin::Task(task)) = session.origin
+            {
+                match self.release(task, &step.session, op.clone()).await? {
+                    Released::Alone => {}
+                    Released::Again => continue,
+                    Released::Done => {
+                        self.follow(&step, now).await;
+                        return Ok(Some(step));
+                    }
+                }
+            }
             let mut change = Change::from(op);
             if step.session.state.is_final() {
                 let run = crate::runs::session_over(self, &step.session, now);
@@ -280,6 +306,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
 
 /// Ends what is due; says how long until the next one.
 async fn tick(core: &Core) -> Result<Duration> {
+    core.call_off().await?;
     loop {
         let now = core.now().await?;
         let due = core.store.sessions_due(now, BATCH).await?;

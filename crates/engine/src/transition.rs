@@ -14,7 +14,7 @@ use warrener_model::failure::fingerprint;
 use warrener_model::life::{Context, Effect, Event, Life, Refused, Step, apply};
 use warrener_model::retry::{Overrides, Policies};
 use warrener_model::task::Task;
-use warrener_model::{AgentId, TaskId, Timestamp};
+use warrener_model::{AgentId, SessionId, TaskId, Timestamp};
 
 mod intent;
 pub(crate) use intent::Intent;
@@ -270,6 +270,10 @@ impl Core {
         }
         if task.life.due_at().is_some() {
             self.timer.notify_one();
+        }
+        if moved.before == State::Parked && task.life.state != State::Parked {
+            self.sessions
+                .left(SessionId::from_bytes(*task.id.as_bytes()));
         }
         crate::control::log(moved);
     }

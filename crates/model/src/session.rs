@@ -8,7 +8,7 @@
 //! ```
 
 use crate::decision::{Answer, Method, Rules, Tally, Undecided, Weight};
-use crate::id::{RunId, SessionId};
+use crate::id::{RunId, SessionId, TaskId};
 use crate::json::Json;
 use crate::name::AgentId;
 use crate::time::Timestamp;
@@ -176,13 +176,19 @@ pub struct Verdict {
     pub counted: u32,
 }
 
-/// The step of a run that a session was opened for: its end is the step's.
+/// What waits for the end of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
-    /// The run.
-    pub run: RunId,
-    /// The step's id in the file.
-    pub step: String,
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// A step: its end is the step's.
+    Step {
+        /// The run.
+        run: RunId,
+        /// The step's id in the file.
+        step: String,
+    },
+    /// A task that is parked until then, and has the same id.
+    Task(TaskId),
 }
 
 /// A session, whole.
@@ -192,7 +198,7 @@ pub struct Session {
     pub id: SessionId,
     /// Grows by one with every change.
     pub version: u64,
-    /// Which step waits for it, if one does.
+    /// What waits for it, if something does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
     /// What it is about.
@@ -236,7 +242,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// What a step leaves that waited for this.
+    /// What it says to who waited for it.
     pub fn output(&self) -> Json {
         let verdict = &self.verdict;
         let output = serde_json::json!({
@@ -250,6 +256,18 @@ impl Session {
             "dissent": verdict.dissent,
             "participants": self.participants(),
             "missing": self.missing(),
+        });
+        Json::of(&output).unwrap_or_default()
+    }
+
+    /// The same without who said what.
+    pub fn output_alone(&self) -> Json {
+        let output = serde_json::json!({
+            "session_id": self.id,
+            "state": self.state,
+            "reason": self.reason,
+            "decision": self.verdict.decision,
+            "confidence": self.verdict.confidence,
         });
         Json::of(&output).unwrap_or_default()
     }

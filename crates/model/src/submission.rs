@@ -1,5 +1,8 @@
 //! A request for a task, as JSON (contracts.md section 3), and its check: all mistakes at once, each with its place.
 
+mod collaboration;
+pub use collaboration::with_decision;
+
 use crate::id::TaskId;
 use crate::json::Json;
 use crate::life::Life;
@@ -53,6 +56,10 @@ pub struct Submission {
     /// `simple`: it is done whole, even if its kind is decomposed. Kept as the label `complexity`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub complexity: Option<Complexity>,
+    /// A question to agents before it starts: as the body of `POST /api/v1/sessions`. The decision is `input.decision`.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collaboration: Option<Json>,
     /// The task that opens it.
     pub parent_id: Option<TaskId>,
     /// Only in a batch: what `Idempotency-Key` is for one task.
@@ -82,7 +89,7 @@ impl Complexity {
 }
 
 /// The fields of a [`Submission`].
-pub const FIELDS: [&str; 17] = [
+pub const FIELDS: [&str; 18] = [
     "kind",
     "lane",
     "title",
@@ -98,6 +105,7 @@ pub const FIELDS: [&str; 17] = [
     "retry",
     "labels",
     "complexity",
+    "collaboration",
     "parent_id",
     "idempotency_key",
 ];
@@ -155,6 +163,7 @@ impl Submission {
         self.check_sizes(&mut mistakes);
         self.check_labels(&mut mistakes);
         self.check_retry(&mut mistakes);
+        mistakes.extend(self.question().err().into_iter().flatten());
         let not_before = moment(
             &mut mistakes,
             ["not_before", "delay_ms"],

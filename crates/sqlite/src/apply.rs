@@ -7,6 +7,7 @@ use crate::row::{INSERT, UPDATE, int, json, life_values, task_values};
 use crate::{log, refused, schedule, session, state, tally};
 use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
+use warrener_backend::session::SessionOp;
 use warrener_backend::state::Stated;
 use warrener_backend::store::{Accept, Accepted, Ending, Key, LaneSettings, Move, Op};
 use warrener_backend::{Change, Committed};
@@ -148,6 +149,11 @@ fn accept(
     }
     let n = db.last_insert_rowid();
     rest(db, n, op)?;
+    if let Some(one) = &op.session
+        && !session::write(db, &SessionOp::Open(one.clone()))?
+    {
+        return Err(Stop::Refused(Committed::Conflict));
+    }
     if let Some(key) = &op.key {
         db.prepare_cached("INSERT INTO key (key, digest, task, at) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![

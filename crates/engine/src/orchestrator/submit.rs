@@ -78,8 +78,13 @@ impl Orchestrator {
         }
         let now = self.core.now().await?;
         let id = self.core.task_id(now);
-        let task = check_submission(&self.core, &submission, id, now).map_err(Error::Invalid)?;
-        let accept = accept(task.clone(), key, &submission, actor, now);
+        let mut task =
+            check_submission(&self.core, &submission, id, now).map_err(Error::Invalid)?;
+        let session = self.core.collaborate(&mut task, &submission, now).await?;
+        let accept = Accept {
+            session,
+            ..accept(task.clone(), key, &submission, actor, now)
+        };
         let accepts = vec![Op::Accept(Box::new(accept))];
         match self.commit_accepts(accepts, by).await? {
             Committed::Done { accepted, .. } => match accepted.first() {
@@ -92,6 +97,7 @@ impl Orchestrator {
                 }),
                 _ => {
                     self.accepted(&task);
+                    self.core.ask_begun().await;
                     Ok(Submitted {
                         view: self.view(task),
                         existing: false,
@@ -149,17 +155,23 @@ impl Orchestrator {
         if !bad.is_empty() {
             return Err(BatchError::Items(bad));
         }
-        let ops = tasks.iter().zip(&submissions).map(|(task, submission)| {
+        let mut ops = vec![];
+        for (task, submission) in tasks.iter_mut().zip(&submissions) {
+            let session = self.core.collaborate(task, submission, now).await?;
             let key = submission.idempotency_key.clone();
-            Op::Accept(Box::new(accept(task.clone(), key, submission, actor, now)))
-        });
-        match self.commit_accepts(ops.collect(), by).await? {
+            ops.push(Op::Accept(Box::new(Accept {
+                session,
+                ..accept(task.clone(), key, submission, actor, now)
+            })));
+        }
+        match self.commit_accepts(ops, by).await? {
             Committed::Done { accepted, .. } => {
                 for (task, accepted) in tasks.iter().zip(&accepted) {
                     if !accepted.existing {
                         self.accepted(task);
                     }
                 }
+                self.core.ask_begun().await;
                 Ok(accepted)
             }
             Committed::KeyTaken { index, task } => Err(BatchError::KeyTaken { index, task }),
@@ -239,7 +251,12 @@ pub(crate) fn accept(
         key,
         digest: digest(submission),
     });
-    Accept { task, key, event }
+    Accept {
+        task,
+        key,
+        event,
+        session: None,
+    }
 }
 
 /// What makes two requests the same: every field but the key itself.

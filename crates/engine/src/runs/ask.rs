@@ -27,7 +27,7 @@ impl Board {
         let (run, step) = (self.head.id, self.step(n).id.clone());
         Ok(match made {
             Ok(session) => Ok(Session {
-                origin: Some(Origin { run, step }),
+                origin: Some(Origin::Step { run, step }),
                 ..session
             }),
             Err(mistakes) => {
@@ -59,13 +59,13 @@ pub(crate) async fn session_over(
     session: &Session,
     now: Timestamp,
 ) -> Result<Vec<Op>> {
-    let Some(origin) = &session.origin else {
+    let Some(Origin::Step { run, step }) = &session.origin else {
         return Ok(vec![]);
     };
-    let Some(mut board) = Board::load(core, origin.run).await? else {
+    let Some(mut board) = Board::load(core, *run).await? else {
         return Ok(vec![]);
     };
-    let place = board.known.plan.place(&origin.step);
+    let place = board.known.plan.place(step);
     let Some(n) = place.and_then(|n| u32::try_from(n).ok()) else {
         return Ok(vec![]);
     };

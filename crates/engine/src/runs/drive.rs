@@ -1,6 +1,7 @@
 //! Begins every step that may begin, and ends the run when nothing of it is open.
 
 use super::Board;
+use crate::collaboration::park;
 use crate::core::Core;
 use crate::error::Result;
 use crate::orchestrator::check_submission;
@@ -10,7 +11,7 @@ use warrener_backend::session::SessionOp;
 use warrener_backend::store::{Accept, Op};
 use warrener_model::event::{EventKind, NewEvent};
 use warrener_model::json::Json;
-use warrener_model::life::{Context, Event, Parked, apply};
+use warrener_model::life::Parked;
 use warrener_model::run::{RunState, StepState};
 use warrener_model::task::Task;
 use warrener_model::{Timestamp, limits};
@@ -132,7 +133,7 @@ impl Board {
             task.spec.step = step.clone();
             task.spec.parent = self.known.parent;
             if draft.approve {
-                park(core, &mut task, now);
+                park(core, &mut task, Parked::Approval, now);
             }
             Ok(accept(task, self.head.id, now))
         });
@@ -223,17 +224,6 @@ fn accept(task: Task, run: warrener_model::id::RunId, now: Timestamp) -> Accept 
         task,
         key: None,
         event,
-    }
-}
-
-/// Waits for a person from the beginning.
-fn park(core: &Core, task: &mut Task, now: Timestamp) {
-    let context = Context {
-        now,
-        policies: &core.options.policies,
-        roll: 0.0,
-    };
-    if let Ok(step) = apply(&task.life, &Event::Park(Parked::Approval), &context) {
-        task.life = step.life;
+        session: None,
     }
 }

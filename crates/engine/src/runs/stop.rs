@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use warrener_model::id::RunId;
 use warrener_model::life::Event;
-use warrener_model::session::SessionState;
+use warrener_model::session::{Origin, SessionState};
 use warrener_model::{limits, session};
 
 /// Tasks cancelled in one commit.
@@ -40,7 +40,7 @@ pub(crate) async fn all_of(core: &Arc<Core>, run: RunId, reason: &str) -> Result
         .store
         .sessions(Some(SessionState::Open), None, limits::SESSIONS_OPEN);
     for session in open.await? {
-        if session.origin.is_some_and(|origin| origin.run == run) {
+        if matches!(session.origin, Some(Origin::Step { run: of, .. }) if of == run) {
             let reason = reason.to_owned();
             let event = session::Event::Cancel { reason };
             core.move_session(session.id, event).await?;

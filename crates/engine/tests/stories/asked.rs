@@ -10,7 +10,7 @@ use warrener_model::decision::Answer;
 use warrener_model::id::RunId;
 use warrener_model::message::{Invite, SessionAnswer};
 use warrener_model::run::{RunState, StepState};
-use warrener_model::session::{Session, SessionState};
+use warrener_model::session::{Origin, Session, SessionState};
 
 const FILE: &str = r#"
 name: asked
@@ -29,13 +29,13 @@ async fn session(world: &World, run: RunId) -> Session {
     let all = world.orchestrator.sessions(None, None, 10).await.unwrap();
     let mut all = all
         .into_iter()
-        .filter(|one| one.origin.as_ref().is_some_and(|origin| origin.run == run));
+        .filter(|one| matches!(one.origin, Some(Origin::Step { run: of, .. }) if of == run));
     let session = all.next().unwrap();
     assert!(all.next().is_none(), "a step opens one session");
     session
 }
 
-async fn vote(puppet: &Puppet, invite: &Invite, choice: &str) {
+pub(crate) async fn vote(puppet: &Puppet, invite: &Invite, choice: &str) {
     let answer = SessionAnswer {
         session_id: invite.session_id,
         round: invite.round,

@@ -20,6 +20,7 @@ mod breaker;
 mod breaker_late;
 mod cancel;
 mod clock;
+mod collaboration;
 mod copies;
 mod dead;
 mod direct;

@@ -33,6 +33,8 @@ mod breaker_late;
 mod cancel;
 #[path = "../../../engine/tests/stories/clock.rs"]
 mod clock;
+#[path = "../../../engine/tests/stories/collaboration.rs"]
+mod collaboration;
 #[path = "../../../engine/tests/stories/copies.rs"]
 mod copies;
 #[path = "../../../engine/tests/stories/dead.rs"]

@@ -99,6 +99,7 @@ pub fn event(life: &Life, kind: EventKind) -> NewEvent {
 /// Accepts a task.
 pub fn accept(task: &Task, key: Option<Key>) -> Op {
     Op::Accept(Box::new(Accept {
+        session: None,
         task: task.clone(),
         key,
         event: event(&task.life, EventKind::Submitted),

@@ -1,0 +1,105 @@
+//! Tasks that ask agents before they start. The session has the id of its task, opens in the change that accepts it, and
+//! lets it go in the change that ends it, with the decision in its input.
+
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::transition::{Intent, Moved};
+use warrener_backend::store::Op;
+use warrener_model::life::{Context, Event, Parked, apply};
+use warrener_model::session::{self, Origin, Session, SessionState};
+use warrener_model::submission::with_decision;
+use warrener_model::task::Task;
+use warrener_model::{Mistake, SessionId, State, Submission, TaskId, Timestamp, limits};
+
+/// What became of a task's part in the end of its session.
+pub(crate) enum Released {
+    /// Both are done, in one change.
+    Done,
+    /// Nobody waits: the session ends alone.
+    Alone,
+    /// Somebody was faster.
+    Again,
+}
+
+impl Core {
+    /// The session that a task waits for, which is parked until then. With nobody to ask it does not wait.
+    pub(crate) async fn collaborate(
+        &self,
+        task: &mut Task,
+        submission: &Submission,
+        now: Timestamp,
+    ) -> Result<Option<Box<Session>>> {
+        let Some(request) = submission.question().map_err(Error::Invalid)? else {
+            return Ok(None);
+        };
+        let most = limits::SESSIONS_OPEN;
+        let open = self.store.sessions(Some(SessionState::Open), None, most);
+        if open.await?.len() >= most {
+            return Err(Error::Overloaded);
+        }
+        let at = |one: Mistake| Mistake {
+            pointer: format!("/collaboration{}", one.pointer),
+            ..one
+        };
+        let id = SessionId::from_bytes(*task.id.as_bytes());
+        let opened = session::open(id, &request, &self.living(), now);
+        let mut session =
+            opened.map_err(|mistakes| Error::Invalid(mistakes.into_iter().map(at).collect()))?;
+        session.origin = Some(Origin::Task(task.id));
+        if session.state.is_final() {
+            task.spec.input = with_decision(&task.spec.input, &session);
+        } else {
+            park(self, task, Parked::Input, now);
+        }
+        self.sessions.begun(id);
+        Ok(Some(Box::new(session)))
+    }
+
+    /// Ends a session and lets its task go.
+    pub(crate) async fn release(&self, id: TaskId, session: &Session, op: Op) -> Result<Released> {
+        let task = self.store.tasks(&[id]).await?.into_iter().flatten().next();
+        let waits = |task: &Task| {
+            task.life.state == State::Parked && task.life.parked == Some(Parked::Input)
+        };
+        let Some(task) = task.filter(waits) else {
+            return Ok(Released::Alone);
+        };
+        let detail = serde_json::json!({
+            "session": session.id, "state": session.state, "decision": session.verdict.decision,
+        });
+        let intent = Intent {
+            input: Some(with_decision(&task.spec.input, session)),
+            ..Intent::new(id, Event::Unpark(Parked::Input), "server").detail(detail)
+        };
+        Ok(match self.transition(intent.with(vec![op])).await? {
+            Moved::Yes(_) => Released::Done,
+            Moved::No { .. } | Moved::Unknown => Released::Alone,
+            Moved::Contended => Released::Again,
+        })
+    }
+
+    /// Calls off the sessions of tasks that do not wait for them any more.
+    pub(crate) async fn call_off(&self) -> Result<()> {
+        for id in self.sessions.take_left() {
+            let found = self.store.session(id).await?;
+            if found.is_some_and(|one| one.state == SessionState::Open && one.origin.is_some()) {
+                let reason = "its task does not wait for it any more".to_owned();
+                self.move_session(id, session::Event::Cancel { reason })
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A task that waits from the beginning.
+pub(crate) fn park(core: &Core, task: &mut Task, why: Parked, now: Timestamp) {
+    let context = Context {
+        now,
+        policies: &core.options.policies,
+        roll: 0.0,
+    };
+    if let Ok(step) = apply(&task.life, &Event::Park(why), &context) {
+        task.life = step.life;
+    }
+}
