@@ -65,6 +65,10 @@ pub struct SubmitRequest {
     /// `simple`: it is done whole, even if its kind is decomposed; `complex` is the same as nothing. Kept as a label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complexity: Option<String>,
+    /// A question to agents before it starts. The task waits for its end, and finds the decision in its input, as `decision`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<crate::session::SessionRequest>)]
+    pub collaboration: Option<Json>,
     /// The task that opens it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = "uuid")]
@@ -141,6 +145,7 @@ mod tests {
             )]),
             labels: BTreeMap::from([("a".into(), "b".into())]),
             complexity: Some("simple".into()),
+            collaboration: Json::of(&BTreeMap::from([("question", "which?")])).ok(),
             parent_id: Some(TaskId::new(Timestamp::from_millis(1), [1; 10])),
             idempotency_key: Some("k".into()),
         };

@@ -28,7 +28,8 @@ fn ask(required: &str, deadline_ms: u64) -> String {
     let question = json!({
         "question": "red or blue?", "options": ["red", "blue"], "required": [required], "deadline_ms": deadline_ms,
     });
-    let task = json!({ "kind": "work", "title": "Paint", "input": { "n": 1 }, "collaboration": question });
+    let task =
+        json!({ "kind": "work", "title": "Paint", "input": { "n": 1 }, "collaboration": question });
     task.to_string()
 }
 

@@ -167,10 +167,8 @@ impl OpenSession {
         let mut bad =
             |pointer: String, message: String| mistakes.push(Mistake::at(pointer, message));
         if self.question.trim().is_empty() {
-            bad(
-                "/question".into(),
-                "is missing: say what is to be decided".into(),
-            );
+            let words = "is missing: say what is to be decided";
+            bad("/question".into(), words.into());
         }
         if self.question.len() > limits::DESCRIPTION_BYTES {
             bad(

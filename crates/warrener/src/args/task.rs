@@ -119,6 +119,9 @@ pub(crate) struct Submit {
     /// What the handler gets: JSON, @FILE, or - for stdin
     #[arg(long, value_name = "JSON|@FILE|-", value_parser = input, allow_hyphen_values = true)]
     pub(crate) input: Option<Input>,
+    /// Ask agents first: JSON as for `POST /api/v1/sessions`, @FILE, or - for stdin; the decision is `input.decision`
+    #[arg(long, value_name = "JSON|@FILE|-", value_parser = input, allow_hyphen_values = true)]
+    pub(crate) collaboration: Option<Input>,
     /// One line for people
     #[arg(long, value_name = "T")]
     pub(crate) title: Option<String>,
@@ -145,7 +148,7 @@ pub(crate) struct Submit {
     pub(crate) labels: Vec<(String, String)>,
     /// Submit many: a file of JSON lines, or - for stdin; accepted whole or not at all
     #[arg(long, value_name = "FILE|-", conflicts_with_all = [
-        "kind", "lane", "priority", "input", "title", "description", "idempotency_key", "delay", "deadline",
+        "kind", "lane", "priority", "input", "collaboration", "title", "description", "idempotency_key", "delay", "deadline",
         "timeout", "max_attempts", "labels",
     ])]
     pub(crate) batch: Option<String>,

@@ -288,3 +288,55 @@ fn a_step_of_a_workflow_asks_and_goes_on_with_the_decision_after_a_kill_of_the_s
     let list = place.http().get("/api/v1/sessions").json();
     assert_eq!(list["items"].as_array().unwrap().len(), 1, "asked once");
 }
+
+#[test]
+fn a_task_asks_first_and_starts_once_with_the_decision_after_a_kill_of_the_server() {
+    let place = Place::new();
+    let port = port();
+    let server = place.server_on(port);
+    let _team = team(&place, true);
+    let _worker = place.agent(
+        "worker",
+        "--kind build",
+        r#"cat | tee -a "$WARRENER_AGENT_DIR/said/built" > /dev/null; echo 1"#,
+    );
+    let question = json!({
+        "question": "Which store?", "options": ["sqlite", "postgres"], "required": ["cap:api"], "deadline_ms": 3_600_000,
+    });
+    let id = place
+        .call(&[
+            "task",
+            "submit",
+            "--kind",
+            "build",
+            "--input",
+            r#"{"module":"ui"}"#,
+            "--collaboration",
+            &question.to_string(),
+        ])
+        .word();
+    let path = format!("/api/v1/sessions/{id}");
+    until("two answers", || {
+        let session = place.http().get(&path).json();
+        assert_eq!(text(&session, "task_id"), id);
+        (session["contributions"].as_array()?.len() == 2).then_some(())
+    });
+    let task = place.http().task(&id);
+    assert_eq!(
+        (&task["state"], &task["waiting_for"]),
+        (&json!("parked"), &json!("input"))
+    );
+    server.kill_9();
+    place.write("cleo.go", "");
+    let _server = place.server_on(port);
+    let task = place.http().ends(&id, "succeeded");
+    let decision = &task["input"]["decision"];
+    assert_eq!(task["input"]["module"], "ui");
+    assert_eq!(decision["decision"], "sqlite", "{task:#}");
+    assert_eq!(decision["dissent"][0]["agent"], "bob");
+    let starts = place.read("said/built").matches(r#""module""#).count();
+    assert_eq!(starts, 1);
+    place
+        .call(&["task", "submit", "--kind", "build", "--collaboration", "{}"])
+        .fails(2, &["/collaboration/question", "is missing"]);
+}

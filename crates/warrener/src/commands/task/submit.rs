@@ -111,6 +111,7 @@ fn request(args: Submit) -> Result<SubmitRequest, CliError> {
         title: args.title,
         description: args.description,
         input: args.input.as_ref().map(input::json).transpose()?,
+        collaboration: args.collaboration.as_ref().map(input::json).transpose()?,
         priority: args.priority,
         delay_ms: args.delay.map(millis),
         deadline,
