@@ -43,7 +43,7 @@ pub(crate) const BY_KIND: &str = r#"
 pub(crate) struct Place {
     dir: TempDir,
     mark: String,
-    stage: Stage,
+    pub(crate) stage: Stage,
 }
 
 impl Place {

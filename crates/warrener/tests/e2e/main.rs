@@ -73,6 +73,7 @@ mod stage;
 mod state;
 mod state_history;
 mod stopping;
+mod teamwork;
 mod tls;
 mod up;
 mod waiting;

@@ -74,6 +74,8 @@ mod specialists;
 mod state;
 #[path = "../e2e/stopping.rs"]
 mod stopping;
+#[path = "../e2e/teamwork.rs"]
+mod teamwork;
 #[path = "../e2e/up.rs"]
 mod up;
 #[path = "../e2e/waiting.rs"]
