@@ -73,7 +73,8 @@ pub struct Write {
     pub now: Timestamp,
     /// Who wants it.
     pub actor: String,
-    /// The id of the request: the same once more changes nothing and has the answer of the first.
+    /// The id of the request: the same once more changes nothing and has the answer of the first; another write under it
+    /// is refused.
     pub request: Option<String>,
 }
 
@@ -86,6 +87,8 @@ pub enum Stated {
         version: u64,
         /// Its place.
         cursor: Cursor,
+        /// When its value goes by itself.
+        expires_at: Option<Timestamp>,
     },
     /// To `Expire`, `Restore` and `Forget`: so many.
     Many(usize),

@@ -152,6 +152,7 @@ impl Error {
             }
             Error::State { why, .. } => match why {
                 Refusal::Version(_) => "version_conflict",
+                Refusal::Request(_) => "idempotency_conflict",
                 Refusal::Absent => "not_found",
                 Refusal::Held { .. } => "locked",
                 Refusal::Fenced(_) | Refusal::NotHeld => "lock_lost",
@@ -183,6 +184,11 @@ fn told(subject: &str, why: &Refusal) -> String {
     match why {
         Refusal::Version(0) => format!("{subject} has no value"),
         Refusal::Version(version) => format!("{subject} is at version {version}"),
+        Refusal::Request(version) => {
+            format!(
+                "the id of this request belongs to another write, which made version {version} of {subject}"
+            )
+        }
         Refusal::Absent => format!("there is no value at {subject}"),
         Refusal::Fenced(token) => {
             format!("{subject} is guarded by a lock whose newest token is {token}")

@@ -126,6 +126,8 @@ pub enum Act {
 pub enum Refusal {
     /// The key is at another version than the one expected: this one, 0 without a value.
     Version(u64),
+    /// The request's id belongs to another write, which made this version.
+    Request(u64),
     /// There is nothing to delete.
     Absent,
     /// The writer's token of this lock is not the newest: somebody has, or had, the lock after it. The newest.

@@ -59,8 +59,8 @@ fn one(db: &Connection, op: &Write) -> Decided<Stated> {
         actor: &op.actor,
         request: op.request.as_deref(),
     };
-    if let Some(done) = answered(db, at)? {
-        return Ok(Ok(done));
+    if let Some(done) = answered(db, at, &op.act)? {
+        return Ok(done);
     }
     if let Some((name, token)) = &op.fence
         && let Err(why) = fence(&lock_of(db, &op.space, name)?, *token)
@@ -74,21 +74,36 @@ fn one(db: &Connection, op: &Write) -> Decided<Stated> {
     }
 }
 
-/// What the same request was answered.
-fn answered(db: &Connection, at: At<'_>) -> rusqlite::Result<Option<Stated>> {
+/// What the same request was answered; another write under its id is refused.
+fn answered(
+    db: &Connection,
+    at: At<'_>,
+    act: &Act,
+) -> rusqlite::Result<Option<Result<Stated, Refusal>>> {
     let Some(request) = at.request else {
         return Ok(None);
     };
-    let sql = "SELECT version, n FROM state_version INDEXED BY state_request \
+    let sql = "SELECT version, n, value, expires_at FROM state_version INDEXED BY state_request \
                WHERE space = ?1 AND key = ?2 AND request = ?3";
     let mut found = db.prepare_cached(sql)?;
     let key = params![at.space.as_str(), at.key.as_str(), request];
     found
         .query_row(key, |row| {
-            Ok(Stated::Written {
-                version: row.get::<_, i64>(0)?.cast_unsigned(),
+            let version = row.get::<_, i64>(0)?.cast_unsigned();
+            let value: Option<String> = row.get(2)?;
+            let wanted = match act {
+                Act::Set { value, .. } => Some(value.as_str()),
+                Act::Delete => None,
+            };
+            if value.as_deref() != wanted {
+                return Ok(Err(Refusal::Request(version)));
+            }
+            let expires_at: Option<i64> = row.get(3)?;
+            Ok(Ok(Stated::Written {
+                version,
                 cursor: Cursor(row.get::<_, i64>(1)?.cast_unsigned()),
-            })
+                expires_at: expires_at.map(Timestamp::from_millis),
+            }))
         })
         .optional()
 }
@@ -105,6 +120,7 @@ fn carry_out(db: &Connection, at: At<'_>, plan: Plan, act: &Act) -> rusqlite::Re
     Ok(Stated::Written {
         version: plan.version,
         cursor,
+        expires_at,
     })
 }
 

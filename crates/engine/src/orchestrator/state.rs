@@ -13,6 +13,7 @@ use warrener_model::limits::{
 use warrener_model::name::{Space, StateKey};
 use warrener_model::state::lock::{Lock, Want};
 use warrener_model::state::{Act, Refusal, Version};
+use warrener_model::submission::check_key;
 use warrener_model::time::format_span;
 use warrener_model::{Mistake, Timestamp};
 
@@ -57,19 +58,24 @@ impl Orchestrator {
     /// happened: with the id of the request it can be asked again.
     pub async fn write_state(&self, write: StateWrite, actor: &str) -> Result<Written> {
         let now = self.core.now().await?;
-        let expires_at = write.ttl.map(|ttl| now.plus(ttl));
         let subject = format!("{}/{}", write.space, write.key);
         let op = prepared(write, now, actor)?;
         let done = self.state_op(op, subject).await?;
-        if expires_at.is_some() {
-            self.core.over.notify_one();
-        }
         match done {
-            Stated::Written { version, cursor } => Ok(Written {
+            Stated::Written {
                 version,
                 cursor,
                 expires_at,
-            }),
+            } => {
+                if expires_at.is_some() {
+                    self.core.over.notify_one();
+                }
+                Ok(Written {
+                    version,
+                    cursor,
+                    expires_at,
+                })
+            }
             other => unreachable!("a store answered {other:?} to a write"),
         }
     }
@@ -215,6 +221,9 @@ pub(crate) fn prepared(write: StateWrite, now: Timestamp, actor: &str) -> Result
 /// Whether a write keeps to the limits.
 fn check(write: &StateWrite) -> Result<()> {
     let mut mistakes = vec![];
+    if let Some(Err(message)) = write.request.as_deref().map(check_key) {
+        mistakes.push(Mistake::at("/idempotency_key", message));
+    }
     if let Some(value) = &write.value {
         if value.as_str().len() > STATE_VALUE_BYTES {
             let size = value.as_str().len();

@@ -13,6 +13,9 @@ use warrener_model::name::{Space, StateKey};
 use warrener_model::state::Refusal;
 use warrener_model::{Mistake, Timestamp};
 
+/// The longest id of a request.
+const REQUEST_CHARS: usize = 100;
+
 /// One request, and whose it is.
 pub(crate) struct Asked {
     who: Who,
@@ -63,6 +66,10 @@ fn wish(ask: StateAsk, who: &Who, may_write: bool) -> Result<Wish> {
             hint: "use an agent of another role".into(),
         });
     }
+    if ask.request_id.chars().count() > REQUEST_CHARS {
+        let message = format!("has more than {REQUEST_CHARS} characters");
+        return Err(invalid("/request_id", message));
+    }
     // The id is the agent's own: another one's of the same words is another request.
     let request = Some(ask.request_id).filter(|id| !id.is_empty());
     Ok(Wish::Write(StateWrite {
@@ -72,7 +79,7 @@ fn wish(ask: StateAsk, who: &Who, may_write: bool) -> Result<Wish> {
         ttl: ask.ttl_ms.map(Duration::from_millis),
         expect: ask.if_version,
         fence: None,
-        request: request.map(|id| format!("{}/{id:.100}", who.agent)),
+        request: request.map(|id| format!("{}/{id}", who.agent)),
     }))
 }
 

@@ -58,6 +58,21 @@ fn the_same_request_writes_once() {
         let reply = put(&server, at, json!(1), Some(("idempotency-key", "k")));
         assert_eq!(reply.ok()["version"], 1);
     }
+    // Another write under its id is none.
+    let other = put(&server, at, json!(2), Some(("idempotency-key", "k")));
+    let problem = other.problem(409, "idempotency_conflict");
+    assert!(
+        problem["detail"].as_str().unwrap().contains("version 1"),
+        "{problem}"
+    );
+    let long = "x".repeat(201);
+    put(&server, at, json!(1), Some(("idempotency-key", &long))).problem(422, "invalid");
+    // With a time to live, it goes when the first answer said.
+    let at = "/api/v1/state/team/short?ttl=1h";
+    let first = put(&server, at, json!(1), Some(("idempotency-key", "t"))).ok();
+    let again = put(&server, at, json!(1), Some(("idempotency-key", "t"))).ok();
+    assert_eq!(first["expires_at"], again["expires_at"]);
+    assert!(first["expires_at"].is_string());
 }
 
 #[test]

@@ -176,7 +176,7 @@ pub async fn of_those_that_expect_one_version_one_writes<H: Harness>(h: H) {
     assert_eq!(end, [("n".to_owned(), WRITERS * EACH)]);
 }
 
-/// The same request has the answer of the first, also after others wrote.
+/// The same request has the answer of the first, also after others wrote; another write under its id is refused.
 pub async fn a_request_that_comes_twice_writes_once<H: Harness>(h: H) {
     let store = h.open().await;
     let request = Write {
@@ -186,6 +186,19 @@ pub async fn a_request_that_comes_twice_writes_once<H: Harness>(h: H) {
     };
     assert_eq!(write(&*store, request.clone()).await, Ok(1));
     assert_eq!(write(&*store, set("a", 2)).await, Ok(2));
+    for act in [
+        Act::Delete,
+        Act::Set {
+            value: json(9),
+            expires_at: None,
+        },
+    ] {
+        let other = Write {
+            act,
+            ..request.clone()
+        };
+        assert_eq!(write(&*store, other).await, Err(Refusal::Request(1)));
+    }
     assert_eq!(write(&*store, request).await, Ok(1));
     assert_eq!(values(&list(&*store, "", None).await), [("a".into(), 2)]);
 }
