@@ -88,7 +88,7 @@ async fn another_server_goes_on_with_the_session_of_a_step() {
     drop(worker);
     let world = world.restart().await;
     let (_worker, _) = witness(&world, "w2");
-    let mut ann = Puppet::adviser(&world, "ann").await;
+    let mut ann = ann.back(&world).await;
     let invite: Invite = ann.hear().await;
     vote(&ann, &invite, "red").await;
     let view = end(&world, run).await;

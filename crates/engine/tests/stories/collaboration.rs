@@ -100,7 +100,7 @@ async fn another_server_goes_on_with_the_question_of_a_task() {
     ann.hear::<Invite>().await;
     let world = world.restart().await;
     let (_worker, inputs) = worker(&world, "w");
-    let mut ann = Puppet::adviser(&world, "ann").await;
+    let mut ann = ann.back(&world).await;
     let invite: Invite = ann.hear().await;
     vote(&ann, &invite, "red").await;
     world.end(id).await;

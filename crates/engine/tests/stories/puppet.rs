@@ -138,6 +138,15 @@ impl Puppet {
         self.offers = None;
     }
 
+    /// Says hello to the next server. An embedded broker ended with its server, and every connection with it.
+    pub(crate) async fn back(self, world: &World) -> Self {
+        if world.broker.capabilities().durable {
+            self.hello().await;
+            return self;
+        }
+        Self::enter(world, self.who.agent.as_str(), self.slots, self.kind).await
+    }
+
     /// The process dies: nobody reads any more, and no will is left.
     pub(crate) fn die(self) {
         self.control.close();

@@ -117,9 +117,7 @@ async fn another_server_goes_on_and_asks_again_who_is_silent() {
     }
     bob.hear::<Invite>().await;
     let world = world.restart().await;
-    // An embedded broker ends with its server, and every connection with it.
-    let mut bob = Puppet::join(&world, "bob", 1).await;
-    bob.hello().await;
+    let mut bob = bob.back(&world).await;
     bob.hear::<Invite>().await;
     bob.say(Inbox::Results, &answer(&bob, id, "blue")).await;
     let session = ended(&world, id).await;
