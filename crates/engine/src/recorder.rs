@@ -15,14 +15,14 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::broker::Subscribe;
 use warrener_backend::{Address, Delivery, Inbox, Outgoing, Subscription};
-use warrener_model::agent::Who;
+use warrener_model::agent::{Operation, Who};
 use warrener_model::life::{Claim, Effect, Event, Refused};
 use warrener_model::message::{
     self, Body, Claim as ClaimBody, Entry, Outcome, SessionAnswer, StateAsk, Status,
 };
 use warrener_model::name::{Kind, Lane};
 use warrener_model::task::Task;
-use warrener_model::{State, TaskId, Timestamp};
+use warrener_model::{AgentId, State, TaskId, Timestamp};
 
 mod outcome;
 pub(crate) use outcome::clip;
@@ -139,17 +139,27 @@ fn item(core: &Core, delivery: &Delivery) -> std::result::Result<Item, Refusal> 
                 started: body.started,
             };
             refused::sent_by(message, &claim.who)?;
+            executes(core, &claim.who.agent)?;
             Ok(Item::Claim(claim, body.task_id))
         }
         Outcome::TYPE => {
             let outcome: Outcome = message::decode(&message.body)?;
             refused::sent_by(message, &outcome.who.clone().into())?;
+            executes(core, &outcome.who.agent_id)?;
             Ok(Item::Outcome(Box::new(outcome)))
         }
         other => Err(Refusal::no_such_type(
             other,
             "claim, outcome, state or answer",
         )),
+    }
+}
+
+/// Whoever is known to be of a role that does no tasks has none to speak of.
+fn executes(core: &Core, id: &AgentId) -> std::result::Result<(), Refusal> {
+    match core.registry.role(id) {
+        Some(role) if !role.may(Operation::Execute) => Err(Refusal::role(role, Operation::Execute)),
+        _ => Ok(()),
     }
 }
 

@@ -11,6 +11,7 @@ use warrener_backend::refused::{RefusedMessage, RefusedRow};
 use warrener_backend::store::{Change, Op};
 use warrener_backend::{Delivery, Message};
 use warrener_model::agent::Who;
+use warrener_model::agent::{Operation, Role};
 use warrener_model::message::BodyError;
 
 /// Refused messages that wait to be kept: with the longest bodies, 16 MiB.
@@ -69,6 +70,15 @@ impl Refusal {
         Refusal {
             class: "malformed",
             reason,
+        }
+    }
+
+    /// Comes from an agent whose role may not do this.
+    pub(crate) fn role(role: Role, operation: Operation) -> Self {
+        let (role, operation) = (role.as_str(), operation.as_str());
+        Refusal {
+            class: "role",
+            reason: format!("an agent of role {role} may not {operation}"),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::time::Instant;
 use warrener_backend::query::HeldLease;
-use warrener_model::agent::{Agent, Card, Presence, Who};
+use warrener_model::agent::{Agent, Card, Operation, Presence, Who};
 use warrener_model::life::Lease;
 use warrener_model::name::{Kind, Lane};
 use warrener_model::task::Task;
@@ -242,7 +242,7 @@ impl Registry {
         let mut lanes: BTreeMap<Lane, Room> = BTreeMap::new();
         for live in inner.agents.values() {
             let there = matches!(live.agent.presence, Presence::Up | Presence::Draining);
-            if !there || !live.agent.card.role.executes() {
+            if !there || !live.agent.card.role.may(Operation::Execute) {
                 continue;
             }
             for lane in &live.agent.card.lanes {
@@ -258,7 +258,9 @@ impl Registry {
     pub(crate) fn is_served(&self, lane: &Lane) -> bool {
         self.lock().agents.values().any(|live| {
             let card = &live.agent.card;
-            live.agent.presence == Presence::Up && card.role.executes() && card.lanes.contains(lane)
+            live.agent.presence == Presence::Up
+                && card.role.may(Operation::Execute)
+                && card.lanes.contains(lane)
         })
     }
 

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use warrener_backend::session::SessionOp;
 use warrener_backend::store::{Change, Op};
 use warrener_backend::{Address, Committed, Delivery, Message, Outgoing};
-use warrener_model::agent::Presence;
+use warrener_model::agent::{Operation, Presence};
 use warrener_model::message::{self, Named, SessionAnswer, named};
 use warrener_model::session::{Effect, Event, Living, Origin, Session, SessionState, Step, apply};
 use warrener_model::{AgentId, SessionId, Timestamp, limits};
@@ -77,8 +77,9 @@ impl Core {
     /// Agents that can be asked now, by this server's view.
     pub(crate) fn living(&self) -> Vec<Living> {
         let views = self.registry.views().into_iter();
-        let up = views
-            .filter(|view| view.agent.presence == Presence::Up && view.agent.card.role.executes());
+        let up = views.filter(|view| {
+            view.agent.presence == Presence::Up && view.agent.card.role.may(Operation::Answer)
+        });
         let one = |view: crate::registry::AgentView| Living {
             agent: view.agent.card.who.agent_id,
             capabilities: view.agent.card.capabilities,

@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::broker::Subscribe;
 use warrener_backend::{Address, Delivery, Inbox, Message};
+use warrener_model::agent::Operation;
 use warrener_model::message::{
     self, Body, Named, NotRead, Problem, Submit, SubmitAccepted, SubmitCancel, SubmitRefused, named,
 };
@@ -119,11 +120,9 @@ fn read(core: &Core, message: &Message) -> Result<Order, No> {
     // One that has not said hello is no agent; the broker let it write here.
     let role = message.sender.as_ref().map(|id| core.registry.role(id));
     if let Some(Some(role)) = role
-        && !role.submits()
+        && !role.may(Operation::Submit)
     {
-        let reason = format!("an agent of role {} may not submit", role.as_str());
-        let class = "role";
-        return Err(Refusal { class, reason }.into());
+        return Err(Refusal::role(role, Operation::Submit).into());
     }
     match &*message.kind {
         Submit::TYPE => match Submit::read(&message.body) {

@@ -6,7 +6,7 @@
 
 use warrener_backend::broker::{Address, Inbox, Outgoing, Subscribe};
 use warrener_backend::error::Error;
-use warrener_model::agent::{Role, Who};
+use warrener_model::agent::{Operation, Role, Who};
 use warrener_model::message::{Body, Bye, Hello, Named, Signal, decode, named};
 
 /// Who is at the other end, after its token was checked.
@@ -72,7 +72,7 @@ impl Peer {
         let Address::Inbox(inbox) = &out.to else {
             return self.refuse("address", format_args!("may not publish to {}", out.to));
         };
-        if *inbox == Inbox::Submit && !self.role.submits() {
+        if *inbox == Inbox::Submit && !self.role.may(Operation::Submit) {
             return self.refuse("role", "may not submit");
         }
         if self.who.is_none() && *inbox != Inbox::Submit {
@@ -123,7 +123,7 @@ impl Peer {
     /// An [`Objection`] when it may not.
     pub fn may_read(&self, from: &Address) -> Result<()> {
         let may = match from {
-            Address::Offers(_) => self.who.is_some() && self.role.executes(),
+            Address::Offers(_) => self.who.is_some() && self.role.may(Operation::Execute),
             Address::Control(who) => self.who.as_ref() == Some(who),
             Address::Topic(_) => true,
             Address::Inbox(_) | Address::Dead => false,

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+pub use crate::role::{Operation, Role};
+
 /// One boot of one agent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Who {
@@ -16,74 +18,6 @@ pub struct Who {
     pub agent: AgentId,
     /// The boot.
     pub instance: InstanceId,
-}
-
-/// What an agent may do (architecture.md section 6).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Assigns, decides, cancels.
-    Leader,
-    /// Drives workflows.
-    Coordinator,
-    /// Does tasks.
-    #[default]
-    Worker,
-    /// Answers invitations.
-    Collaborator,
-    /// Watches.
-    Monitor,
-}
-
-impl Role {
-    /// The name used in JSON and on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::Leader => "leader",
-            Role::Coordinator => "coordinator",
-            Role::Worker => "worker",
-            Role::Collaborator => "collaborator",
-            Role::Monitor => "monitor",
-        }
-    }
-
-    /// Whether it may take tasks.
-    pub fn executes(self) -> bool {
-        matches!(
-            self,
-            Role::Worker | Role::Leader | Role::Coordinator | Role::Collaborator
-        )
-    }
-
-    /// Whether it may change shared state; every role may read it.
-    pub fn writes_state(self) -> bool {
-        self != Role::Monitor
-    }
-
-    /// Whether it may submit and cancel tasks over the broker (contracts.md section 5).
-    pub fn submits(self) -> bool {
-        self == Role::Leader
-    }
-}
-
-impl FromStr for Role {
-    type Err = UnknownWord;
-    fn from_str(s: &str) -> Result<Self, UnknownWord> {
-        [
-            Role::Leader,
-            Role::Coordinator,
-            Role::Worker,
-            Role::Collaborator,
-            Role::Monitor,
-        ]
-        .into_iter()
-        .find(|role| role.as_str() == s)
-        .ok_or_else(|| UnknownWord {
-            what: "role",
-            word: s.into(),
-        })
-    }
 }
 
 /// How an agent is seen: from evidence, not from what it says.
@@ -202,7 +136,7 @@ impl Card {
 
     /// Whether it takes tasks of this lane and kind.
     pub fn serves(&self, lane: &Lane, kind: &Kind) -> bool {
-        self.role.executes()
+        self.role.may(Operation::Execute)
             && self.lanes.contains(lane)
             && self.kinds.iter().any(|k| k == "*" || k == kind.as_str())
     }

@@ -17,6 +17,7 @@ pub mod event;
 pub mod filter;
 pub mod json;
 pub mod retry;
+mod role;
 pub mod run;
 pub mod session;
 pub mod state;

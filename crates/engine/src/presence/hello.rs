@@ -9,7 +9,7 @@ use crate::refused;
 use serde_json::Value;
 use std::sync::Arc;
 use warrener_backend::{Address, Error as BackendError, Message};
-use warrener_model::agent::{Presence, Role, Who};
+use warrener_model::agent::{Operation, Presence, Role, Who};
 use warrener_model::message::{self, BodyError, Hello, Named, named};
 use warrener_model::{Lane, Timestamp, limits};
 
@@ -116,7 +116,7 @@ pub(super) async fn joins(core: &Arc<Core>, hello: Hello) -> Result<()> {
 /// Why this agent cannot join.
 async fn objection(core: &Arc<Core>, hello: &Hello) -> Result<Option<No>> {
     let no = |code: &'static str, message: String| Some(No { code, message });
-    if hello.role.executes() && hello.lanes.is_empty() {
+    if hello.role.may(Operation::Execute) && hello.lanes.is_empty() {
         return Ok(no(
             "unknown_lane",
             "an agent that works needs a lane: --lane default".into(),
@@ -148,7 +148,7 @@ async fn objection(core: &Arc<Core>, hello: &Hello) -> Result<Option<No>> {
 
 /// The queues an agent reads: none where the server hands out the work itself.
 async fn queues(core: &Core, hello: &Hello) -> Result<Vec<message::Queue>> {
-    if core.broker.capabilities().direct || !hello.role.executes() {
+    if core.broker.capabilities().direct || !hello.role.may(Operation::Execute) {
         return Ok(vec![]);
     }
     let lanes: Vec<Address> = hello.lanes.iter().cloned().map(Address::Offers).collect();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use warrener_backend::Change;
 use warrener_backend::state::{StateOp, Stated};
 use warrener_backend::store::{Committed, Op};
-use warrener_model::agent::Who;
+use warrener_model::agent::{Operation, Who};
 use warrener_model::message::{StateAsk, StateResult};
 use warrener_model::name::{Space, StateKey};
 use warrener_model::state::Refusal;
@@ -33,7 +33,7 @@ impl Asked {
     pub(crate) fn of(core: &Core, ask: StateAsk) -> Self {
         let who: Who = ask.who.clone().into();
         let role = core.registry.role(&who.agent);
-        let may_write = role.is_none_or(|role| role.writes_state());
+        let may_write = role.is_some_and(|role| role.may(Operation::WriteState));
         Asked {
             request_id: ask.request_id.clone(),
             wish: wish(ask, &who, may_write),
@@ -63,7 +63,7 @@ fn wish(ask: StateAsk, who: &Who, may_write: bool) -> Result<Wish> {
                 "agent {} may read shared state, and not change it",
                 who.agent
             ),
-            hint: "use an agent of another role".into(),
+            hint: "use an agent of another role, and let it say hello first".into(),
         });
     }
     if ask.request_id.chars().count() > REQUEST_CHARS {

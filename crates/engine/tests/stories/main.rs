@@ -35,6 +35,7 @@ mod parts;
 mod refused;
 mod restart;
 mod retry;
+mod roles;
 mod rounds;
 mod runs;
 mod schedules;

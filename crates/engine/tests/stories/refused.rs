@@ -27,7 +27,7 @@ async fn publish(world: &World, to: Address, messages: Vec<Message>) {
 const ALL: usize = 10_000;
 
 /// Waits until so many are kept; gives them back, oldest first.
-async fn kept(world: &World, count: usize) -> Vec<RefusedRow> {
+pub(crate) async fn kept(world: &World, count: usize) -> Vec<RefusedRow> {
     loop {
         let rows = world.orchestrator.refused(None, ALL, true).await;
         let mut rows = rows.unwrap();

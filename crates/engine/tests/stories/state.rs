@@ -130,6 +130,7 @@ async fn an_agent_reads_and_writes_over_the_broker_and_a_resend_writes_nothing()
     for mode in MODES {
         let world = World::new(mode).await;
         let mut ann = Client::new(&world, "ann").await;
+        ann.joins(Role::Worker).await;
         let get = ann.ask("1", "get", None, None);
         let nothing = ann.asks(&get).await;
         assert_eq!(

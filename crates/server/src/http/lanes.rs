@@ -10,7 +10,7 @@ use warrener_api::Page;
 use warrener_api::lane::LaneObject;
 use warrener_api::requests::PauseRequest;
 use warrener_engine::orchestrator::{AgentView, LaneView};
-use warrener_model::agent::Presence;
+use warrener_model::agent::{Operation, Presence};
 use warrener_model::{Lane, State as TaskState};
 
 /// List lanes
@@ -101,7 +101,8 @@ fn shown(view: &LaneView, agents: &[AgentView]) -> LaneObject {
     }
     for AgentView { agent, holds } in agents {
         let there = matches!(agent.presence, Presence::Up | Presence::Draining);
-        let serves = agent.card.role.executes() && agent.card.lanes.contains(&view.settings.lane);
+        let serves = agent.card.role.may(Operation::Execute)
+            && agent.card.lanes.contains(&view.settings.lane);
         if there && serves {
             lane.agents += 1;
             lane.slots = lane.slots.saturating_add(agent.card.slots);
