@@ -22,6 +22,21 @@ pub(crate) enum Released {
 }
 
 impl Core {
+    /// Whether so many sessions more may be open; those that end meanwhile do not count.
+    pub(crate) async fn room_for(&self, submissions: &[Submission]) -> Result<()> {
+        let asking = submissions.iter().filter(|one| one.collaboration.is_some());
+        let asking = asking.count();
+        if asking == 0 {
+            return Ok(());
+        }
+        let most = limits::SESSIONS_OPEN;
+        let open = self.store.sessions(Some(SessionState::Open), None, most);
+        match open.await?.len() + asking > most {
+            true => Err(Error::Overloaded),
+            false => Ok(()),
+        }
+    }
+
     /// The session that a task waits for, which is parked until then. With nobody to ask it does not wait.
     pub(crate) async fn collaborate(
         &self,
@@ -32,11 +47,6 @@ impl Core {
         let Some(request) = submission.question().map_err(Error::Invalid)? else {
             return Ok(None);
         };
-        let most = limits::SESSIONS_OPEN;
-        let open = self.store.sessions(Some(SessionState::Open), None, most);
-        if open.await?.len() >= most {
-            return Err(Error::Overloaded);
-        }
         let at = |one: Mistake| Mistake {
             pointer: format!("/collaboration{}", one.pointer),
             ..one
@@ -58,9 +68,6 @@ impl Core {
     /// Ends a session and lets its task go.
     pub(crate) async fn release(&self, id: TaskId, session: &Session, op: Op) -> Result<Released> {
         let task = self.store.tasks(&[id]).await?.into_iter().flatten().next();
-        let waits = |task: &Task| {
-            task.life.state == State::Parked && task.life.parked == Some(Parked::Input)
-        };
         let Some(task) = task.filter(waits) else {
             return Ok(Released::Alone);
         };
@@ -80,16 +87,46 @@ impl Core {
 
     /// Calls off the sessions of tasks that do not wait for them any more.
     pub(crate) async fn call_off(&self) -> Result<()> {
-        for id in self.sessions.take_left() {
-            let found = self.store.session(id).await?;
-            if found.is_some_and(|one| one.state == SessionState::Open && one.origin.is_some()) {
-                let reason = "its task does not wait for it any more".to_owned();
-                self.move_session(id, session::Event::Cancel { reason })
-                    .await?;
+        let mut left = self.sessions.take_left();
+        while let Some(id) = left.pop() {
+            if let Err(error) = self.call_one_off(id).await {
+                self.sessions.keep_left(left.into_iter().chain([id]));
+                return Err(error);
             }
         }
         Ok(())
     }
+
+    async fn call_one_off(&self, id: SessionId) -> Result<()> {
+        let Some(session) = self.store.session(id).await? else {
+            return Ok(());
+        };
+        let (SessionState::Open, Some(Origin::Task(task))) = (session.state, session.origin) else {
+            return Ok(());
+        };
+        let task = self.store.tasks(&[task]).await?.into_iter().flatten();
+        if !task.clone().any(|task| waits(&task)) {
+            let reason = "its task does not wait for it any more".to_owned();
+            self.move_session(id, session::Event::Cancel { reason })
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Looks at all that are open: a server may have ended between the end of a task and that of its session.
+    pub(crate) async fn look_for_left(&self) -> Result<()> {
+        let most = limits::SESSIONS_OPEN;
+        let open = self.store.sessions(Some(SessionState::Open), None, most);
+        let of_tasks = open.await?.into_iter();
+        let of_tasks = of_tasks.filter(|one| matches!(one.origin, Some(Origin::Task(_))));
+        self.sessions.keep_left(of_tasks.map(|one| one.id));
+        Ok(())
+    }
+}
+
+/// Whether a task waits for a decision.
+fn waits(task: &Task) -> bool {
+    task.life.state == State::Parked && task.life.parked == Some(Parked::Input)
 }
 
 /// A task that waits from the beginning.

@@ -190,6 +190,7 @@ async fn begin(
                 Ok(task) => task,
                 Err(mistakes) => return Ok(Err(mistakes)),
             };
+            core.room_for(std::slice::from_ref(&submission)).await?;
             let session = match core.collaborate(&mut task, &submission, now).await {
                 Ok(session) => session,
                 Err(Error::Invalid(mistakes)) => return Ok(Err(mistakes)),

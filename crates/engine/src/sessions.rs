@@ -64,6 +64,11 @@ impl Sessions {
         self.timer.notify_one();
     }
 
+    pub(crate) fn keep_left(&self, ids: impl IntoIterator<Item = SessionId>) {
+        let mut left = self.left.lock().expect("a list does not panic");
+        left.extend(ids);
+    }
+
     pub(crate) fn take_left(&self) -> Vec<SessionId> {
         std::mem::take(&mut *self.left.lock().expect("a list does not panic"))
     }
@@ -280,7 +285,9 @@ fn who_answers(message: &Message) -> std::result::Result<(AgentId, SessionAnswer
 pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
     let timers = core.options.timers;
     let mut again = Instant::now();
+    let mut looked = false;
     while !stop.is_cancelled() {
+        looked = looked || core.look_for_left().await.is_ok();
         let mut sleep = match tick(&core).await {
             Ok(next) => next.min(timers.poll),
             Err(error) => {

@@ -80,6 +80,9 @@ impl Orchestrator {
         let id = self.core.task_id(now);
         let mut task =
             check_submission(&self.core, &submission, id, now).map_err(Error::Invalid)?;
+        self.core
+            .room_for(std::slice::from_ref(&submission))
+            .await?;
         let session = self.core.collaborate(&mut task, &submission, now).await?;
         let accept = Accept {
             session,
@@ -155,6 +158,7 @@ impl Orchestrator {
         if !bad.is_empty() {
             return Err(BatchError::Items(bad));
         }
+        self.core.room_for(&submissions).await?;
         let mut ops = vec![];
         for (task, submission) in tasks.iter_mut().zip(&submissions) {
             let session = self.core.collaborate(task, submission, now).await?;

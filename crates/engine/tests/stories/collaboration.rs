@@ -136,6 +136,33 @@ async fn who_does_not_wait_any_more_calls_the_session_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_task_is_over_is_found_by_the_next_server() {
+    let world = World::new(ANY).await;
+    let id = world.submit(&ask("agent:ann", 60_000)).await;
+    let orchestrator = &world.orchestrator;
+    orchestrator
+        .cancel(id, "not needed", "user:test")
+        .await
+        .unwrap();
+    // As if the server had ended before it came to the session: it is open again.
+    let mut open = session(&world, id).await;
+    let within = Duration::from_secs(30);
+    let over = orchestrator.wait_session(open.id, within).await.unwrap();
+    (open.version, open.state) = (over.version, SessionState::Open);
+    let op = warrener_backend::session::SessionOp::Move(Box::new(Session {
+        version: over.version + 1,
+        ..open
+    }));
+    let op = warrener_backend::store::Op::Session(op);
+    world.store.commit(vec![op.into()]).await.unwrap();
+    assert_eq!(session(&world, id).await.state, SessionState::Open);
+    let world = world.restart().await;
+    let found = SessionId::from_bytes(*id.as_bytes());
+    let session = world.orchestrator.wait_session(found, within).await;
+    assert_eq!(session.unwrap().state, SessionState::Cancelled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_same_request_asks_once_and_each_task_of_a_batch_asks_for_itself() {
     let world = World::new(ANY).await;
     let submission = || Submission::read(&ask("agent:ann", 60_000)).unwrap();

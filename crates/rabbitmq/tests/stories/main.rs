@@ -65,6 +65,8 @@ mod retry;
 mod rounds;
 #[path = "../../../engine/tests/stories/runs.rs"]
 mod runs;
+#[path = "../../../engine/tests/stories/roles.rs"]
+mod roles;
 #[path = "../../../engine/tests/stories/senders.rs"]
 mod senders;
 #[path = "../../../engine/tests/stories/sessions.rs"]
