@@ -61,12 +61,12 @@ mod refused;
 mod restart;
 #[path = "../../../engine/tests/stories/retry.rs"]
 mod retry;
+#[path = "../../../engine/tests/stories/roles.rs"]
+mod roles;
 #[path = "../../../engine/tests/stories/rounds.rs"]
 mod rounds;
 #[path = "../../../engine/tests/stories/runs.rs"]
 mod runs;
-#[path = "../../../engine/tests/stories/roles.rs"]
-mod roles;
 #[path = "../../../engine/tests/stories/senders.rs"]
 mod senders;
 #[path = "../../../engine/tests/stories/sessions.rs"]

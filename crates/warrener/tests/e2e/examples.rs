@@ -32,7 +32,7 @@ fn every_example_of_a_workflow_is_sound_and_is_done_by_agents() {
     let (place, _server, _team, workflows) = stage();
     assert_eq!(
         workflows,
-        ["release", "review", "words"],
+        ["decide", "release", "review", "words"],
         "each is run below"
     );
     for name in &workflows {
@@ -55,4 +55,20 @@ fn every_example_of_a_workflow_is_sound_and_is_done_by_agents() {
     let verdict = |by: &str| json!({ "by": by, "verdict": "fine" });
     let verdicts = ["security", "speed", "style"].map(verdict);
     assert_eq!(review, json!({ "pull": 7, "verdicts": verdicts }));
+
+    let adviser = |(name, words): (&str, &str)| {
+        let script = format!(r#"exec sh "$WARRENER_AGENT_DIR/adviser.sh" {words}"#);
+        place.agent(name, "--kind advice --capability naming=0.5", &script)
+    };
+    let _advisers = [
+        ("dora", "otter otter"),
+        ("emil", "heron otter"),
+        ("finn", "badger badger"),
+    ]
+    .map(adviser);
+    let decided = output(&place, "decide.yaml");
+    assert_eq!(
+        decided,
+        json!({ "name": "otter", "artifact": "app-otter.tar", "against": 1 })
+    );
 }
