@@ -4,6 +4,7 @@ use crate::plan::{filled, plain};
 use crate::template::Context;
 use crate::workflow::{Session, Step};
 use serde_json::Value;
+use warrener_model::json::Json;
 use warrener_model::session::OpenSession;
 
 /// The request, as if somebody had made it; whoever opens it checks it.
@@ -23,11 +24,19 @@ pub(crate) fn request(
             _ => return Err(format!("{}: \"options\" is not a list", options.place)),
         },
     };
+    let about = match &session.context {
+        None => Json::null(),
+        Some(about) => {
+            let value = filled("context", about, context)?;
+            Json::of(&value).map_err(|why| format!("{}: {why}", about.place))?
+        }
+    };
     let count = session.answers.map(|count| count.to_string());
     Ok(OpenSession {
         topic,
         question: plain(filled("question", &session.question, context)?),
         options,
+        context: about,
         required: session.required.iter().cloned().chain(count).collect(),
         method: session.method,
         rounds: session.rounds,

@@ -243,6 +243,11 @@ pub static SESSION: Table = Table {
             "A list of texts to choose from; without it the suggestions are the options.",
         ),
         field(
+            "context",
+            Shape::ValueTemplate,
+            "What those who are asked should know, in any form.",
+        ),
+        field(
             "required",
             Shape::Required,
             "Who must answer: `cap:NAME`, `agent:NAME`, or how many.",

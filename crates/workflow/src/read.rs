@@ -318,6 +318,7 @@ fn session(node: &Node, mistakes: &mut Mistakes) -> Option<Session> {
             None => Template::read(&empty, reader.mistakes),
         },
         options: reader.template("options"),
+        context: reader.template("context"),
         required,
         answers,
         method: reader.word("method", &METHODS).unwrap_or_default(),

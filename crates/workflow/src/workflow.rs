@@ -179,6 +179,8 @@ pub struct Session {
     pub question: Template,
     /// To choose from.
     pub options: Option<Template>,
+    /// What those who are asked should know.
+    pub context: Option<Template>,
     /// Who must answer.
     pub required: Vec<String>,
     /// How many must answer.
@@ -225,8 +227,9 @@ impl Step {
         all.extend(self.labels.values().map(|template| ("labels", template)));
         if let What::Session(session) = &self.what {
             all.push(("session", &session.question));
-            all.extend(session.topic.iter().map(|template| ("session", template)));
-            all.extend(session.options.iter().map(|template| ("session", template)));
+            let others = [&session.topic, &session.options, &session.context];
+            let others = others.into_iter().flatten();
+            all.extend(others.map(|template| ("session", template)));
         }
         all
     }

@@ -299,7 +299,7 @@ fn the_schema_and_the_reader_agree() {
             { "id": "a", "kind": "k", "needs": [], "when": "{{ true }}", "for_each": [1], "title": "t", "description": "d",
               "input": {}, "lane": "l", "priority": "high", "labels": { "x": "{{ index }}" }, "retry": { "timeout": { "max": "1h" } },
               "max_attempts": 3, "timeout": "5m", "on_failure": "continue", "approve": true },
-            { "id": "b", "session": { "question": "q", "topic": "t", "options": ["x"], "required": ["cap:api", 2], "method": "ranked",
+            { "id": "b", "session": { "question": "q", "topic": "t", "options": ["x"], "context": { "n": [1] }, "required": ["cap:api", 2], "method": "ranked",
               "rounds": 2, "deadline": "1m", "quorum": 0.5, "threshold": 0.6, "confidence": true, "tie": "first", "budget": 9 } },
             { "id": "c", "aggregate": { "of": "a", "how": "majority" } } ] }),
     ];

@@ -201,7 +201,7 @@ impl Orchestrator {
     /// One run, once it is over or something of it changed after `seen`, or after this long.
     ///
     /// # Errors
-    /// `NotFound`, `Backend`.
+    /// `NotFound`, `Overloaded` when too many wait, `Backend`.
     pub async fn wait_run(
         &self,
         id: RunId,
@@ -210,6 +210,7 @@ impl Orchestrator {
     ) -> Result<RunView> {
         let until = tokio::time::Instant::now() + within;
         let mut changed = self.changed();
+        let mut place = None;
         loop {
             changed.mark_unchanged();
             let view = self.run(id).await?;
@@ -217,6 +218,7 @@ impl Orchestrator {
             if view.run.head.state.is_final() || news || tokio::time::Instant::now() >= until {
                 return Ok(view);
             }
+            self.take_place(&mut place)?;
             // An end of a session writes no history.
             let turn = until.min(tokio::time::Instant::now() + AGAIN);
             let _ = tokio::time::timeout_at(turn, changed.changed()).await;

@@ -41,10 +41,11 @@ impl Orchestrator {
     /// A session once it has ended, or as it is when the time is over.
     ///
     /// # Errors
-    /// `NotFound`, `Backend`.
+    /// `NotFound`, `Overloaded` when too many wait, `Backend`.
     pub async fn wait_session(&self, id: SessionId, within: Duration) -> Result<Session> {
         let until = Instant::now() + within.min(limits::WAIT);
         let mut ended = self.core.sessions.ended.subscribe();
+        let mut place = None;
         loop {
             ended.borrow_and_update();
             let session = self.session(id).await?;
@@ -52,6 +53,7 @@ impl Orchestrator {
             if session.state.is_final() || left.is_zero() {
                 return Ok(session);
             }
+            self.take_place(&mut place)?;
             // An elapsed look only means: read again.
             let _ = tokio::time::timeout(left.min(LOOK), ended.changed()).await;
         }

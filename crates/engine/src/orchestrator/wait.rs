@@ -2,6 +2,7 @@
 
 use super::{Orchestrator, View};
 use crate::error::{Error, Result};
+use crate::waits::Waiter;
 use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -57,5 +58,13 @@ impl Orchestrator {
                 () = tokio::time::sleep(left.min(LOOK)) => look.clone_from(&pending),
             }
         }
+    }
+
+    /// A place for somebody who is about to wait for what is no task; one that is held already is kept.
+    pub(super) fn take_place<'a>(&'a self, place: &mut Option<Waiter<'a>>) -> Result<()> {
+        if place.is_none() {
+            *place = Some(self.core.waits.enter(&[]).ok_or(Error::Overloaded)?);
+        }
+        Ok(())
     }
 }

@@ -19,7 +19,7 @@ steps:
   - { id: look, kind: work, input: "{{ inputs.first }}" }
   - id: ask
     needs: [look]
-    session: { question: "{{ steps.look.output }} or blue?", options: ["{{ steps.look.output }}", blue], required: ["agent:ann"], deadline: 60s }
+    session: { question: "{{ steps.look.output }} or blue?", options: ["{{ steps.look.output }}", blue], context: { seen: "{{ steps.look.output }}" }, required: ["agent:ann"], deadline: 60s }
   - { id: use, kind: work, needs: [ask], input: "{{ steps.ask.output.decision }}" }
 output: { chosen: "{{ steps.use.output }}", by: "{{ steps.ask.output.participants }}" }
 "#;
@@ -58,6 +58,7 @@ async fn a_step_asks_agents_and_leaves_their_decision() {
         let run = start(&world, FILE, json!({})).await;
         let invite: Invite = ann.hear().await;
         assert_eq!(invite.question, "red or blue?");
+        assert_eq!(invite.context.value(), json!({ "seen": "red" }));
         assert_eq!(
             (invite.topic.as_str(), &invite.options[..]),
             ("ask", &["red".into(), "blue".into()][..])

@@ -2,6 +2,8 @@
 
 use crate::ground::Ground;
 use crate::harness::{ANY, World};
+use crate::runs::start;
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -9,6 +11,7 @@ use warrener_backend::Store;
 use warrener_backend::fault::{FaultyStore, Plan, point};
 use warrener_engine::supervise::Scope;
 use warrener_engine::{Error, Options, Orchestrator};
+use warrener_model::session::OpenSession;
 use warrener_model::{Submission, TaskId};
 use warrener_sqlite::SqliteStore;
 
@@ -68,6 +71,14 @@ async fn commits_of_others_cost_a_waiter_no_read() {
 async fn more_waiters_than_there_is_room_for_are_refused_until_one_goes() {
     let world = World::with(ANY, |options| options.waiters = 2).await;
     let id = submit(&world.orchestrator).await;
+    let file = "{ name: parked, steps: [{ id: one, kind: work }] }";
+    let run = start(&world, file, json!({})).await;
+    let question = OpenSession {
+        question: "Which?".into(),
+        required: vec!["agent:ann".into()],
+        ..OpenSession::default()
+    };
+    let session = world.orchestrator.open_session(&question).await.unwrap().id;
     let waiters = [(); 2].map(|()| {
         let handle = world.orchestrator.clone();
         tokio::spawn(async move { handle.wait(&[id], false, LONG).await })
@@ -76,6 +87,14 @@ async fn more_waiters_than_there_is_room_for_are_refused_until_one_goes() {
     tokio::task::yield_now().await;
     let refused = world.orchestrator.wait(&[id], false, LONG).await;
     assert!(matches!(refused, Err(Error::Overloaded)), "{refused:?}");
+    // Who waits for a run or a session needs a place as well; who only looks does not.
+    let orchestrator = &world.orchestrator;
+    for within in [Duration::ZERO, LONG] {
+        let of_run = orchestrator.wait_run(run, None, within).await.err();
+        let of_session = orchestrator.wait_session(session, within).await.err();
+        let refused = [of_run, of_session].map(|e| matches!(e, Some(Error::Overloaded)));
+        assert_eq!(refused, [within == LONG; 2]);
+    }
     let cancelled = world.orchestrator.cancel(id, "", "user:test").await;
     cancelled.unwrap();
     for waiter in waiters {
