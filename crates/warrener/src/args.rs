@@ -1,5 +1,6 @@
 //! The command tree: global flags, and one list of verbs for each noun.
 
+use crate::demo::Eye;
 use crate::error::CliError;
 use crate::output::Form;
 use clap::{
@@ -214,7 +215,11 @@ pub(crate) enum Command {
     },
     /// What the agents of the demo run
     #[command(hide = true)]
-    DemoStep,
+    DemoStep {
+        /// What it looks for when it is asked for an opinion
+        #[arg(long, value_enum)]
+        eye: Option<Eye>,
+    },
 }
 
 /// Show the configuration

@@ -38,7 +38,7 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
         Command::Workflow(ref verb) if workflow::is_offline(verb) => {
             return workflow::offline(verb, args);
         }
-        Command::DemoStep => return Ok(ExitCode::from(crate::demo::step())),
+        Command::DemoStep { eye } => return Ok(ExitCode::from(crate::demo::step(eye))),
         Command::Guard { instance, folder } => {
             let guarded = crate::agent_run::be_guard(&instance, &folder);
             return guarded
@@ -79,6 +79,6 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
         Command::Config(ConfigVerb::Schema)
         | Command::Completions { .. }
         | Command::Guard { .. }
-        | Command::DemoStep => unreachable!("handled above"),
+        | Command::DemoStep { .. } => unreachable!("handled above"),
     }
 }

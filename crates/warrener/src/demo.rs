@@ -1,13 +1,15 @@
 //! The demo: the main job on real input, with nothing configured. A server in this process, five agents as child
-//! processes, the text files of the current folder as work; one agent is killed, one task fails twice, one dies and is
-//! tried again. What is printed comes from events, what is counted from the store.
+//! processes, the text files of the current folder through a workflow with a fan-out, a join and a brainstorm; one agent is
+//! killed in the middle of a step, one task fails twice, one dies and is tried again. What is printed comes from events, what is counted from the store.
 
 mod files;
+mod opinion;
 mod report;
 mod step;
 mod story;
 mod team;
 
+pub(crate) use opinion::Eye;
 pub(crate) use step::run as step;
 
 use crate::compose::{self, Running, ServerSetup};
@@ -23,11 +25,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use story::Story;
 use team::Team;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use warrener_engine::Orchestrator;
 use warrener_engine::orchestrator::{Requeue, Which};
+use warrener_model::id::RunId;
 use warrener_model::name::Namespace;
-use warrener_model::{State, Submission, TaskId};
+use warrener_model::run::RunState;
+use warrener_model::session::{Origin, Session};
+use warrener_model::{Submission, TaskId};
 
 /// Everything must have ended by then: the demo is about half a minute, not about hope.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,8 +41,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const BROKER: Duration = Duration::from_secs(8);
 /// How long the task lingers whose agent is killed.
 const LINGER_MS: u64 = 2_500;
-/// The agents: three read files, one runs errands, one writes the summary.
-const READERS: [&str; 3] = ["reader-1", "reader-2", "reader-3"];
+/// The work on the folder.
+const SURVEY: &str = include_str!("demo/survey.yaml");
+/// How much of a file's name a title takes.
+const NAME: usize = 120;
 
 /// Runs the demo; says whether the books balance. However it ends, nothing of it is left: no process, folder or queue.
 pub(crate) async fn run(output: &Output, config: Option<&Config>) -> Result<bool, CliError> {
@@ -122,38 +130,41 @@ async fn act(
         files.names.len(),
         files.place
     ))?;
-    let mut team = Team::start(server, broker, folder, &READERS)?;
+    let mut team = Team::start(server, broker, folder)?;
     let result = tokio::select! {
         biased;
         () = stop.cancelled() => Err(interrupted()),
         played = play(&orchestrator, &mut story, &mut team, &files, folder) => played,
     };
     team.stop().await;
-    let (ids, summary) = result?;
+    let (accepted, result) = result?;
     let left = team.left();
-    report::print(output, &orchestrator, ids.len(), &summary, &left).await
+    report::print(output, &orchestrator, accepted, &result["summary"], &left).await
 }
 
-/// The plot.
+/// The plot. Gives back how many tasks were accepted, and what the run left.
 async fn play(
     orchestrator: &Orchestrator,
     story: &mut Story<'_>,
     team: &mut Team,
     files: &files::Files,
     folder: &Path,
-) -> Result<(Vec<TaskId>, Value), CliError> {
+) -> Result<(usize, Value), CliError> {
     let missing = folder.join("permission.txt");
-    let (scans, others) = submit(orchestrator, files, &missing).await?;
-    let [flaky, check] = others;
-    story.know(scans[0], &format!("scan {}", files.names[0]));
-    for (id, name) in scans.iter().zip(&files.names).skip(1) {
-        story.know(*id, &format!("scan {name}"));
-    }
-    story.know(flaky, "ask a service that is down");
-    story.know(check, "check a permission");
+    let (items, first) = items(files);
+    let tasks = items.len() + 1;
+    let inputs = json!({ "files": items }).as_object().cloned();
+    let run = orchestrator.start_run(SURVEY.into(), inputs.unwrap_or_default(), None);
+    let run = run.await.map_err(|e| internal(format!("{e:?}")))?.view;
+    let run = run.run.spec.id;
+    story.say(&format!(
+        "Workflow survey: {} scans side by side, a task that adds them up, three opinions, a decision. Beside it two tasks.",
+        tasks - 1
+    ))?;
+    let [flaky, check] = submit(orchestrator, &missing).await?;
 
     // The first file takes its time; its agent is killed in the middle of it.
-    let agent = story.until_started(scans[0], PATIENCE).await?;
+    let agent = story.until_started(&first, PATIENCE).await?;
     tokio::time::sleep(Duration::from_millis(LINGER_MS / 4)).await;
     let pid = team.kill(&agent)?;
     story.say(&format!(
@@ -179,51 +190,71 @@ async fn play(
         "the missing file is there now; {} dead letter tried again",
         replayed.tasks.len()
     ))?;
+    story.until_final(&[flaky, check], PATIENCE).await?;
 
-    let mut all = scans.clone();
-    all.extend([flaky, check]);
-    story.until_final(&all, PATIENCE).await?;
-    let outputs = outputs(orchestrator, &scans).await?;
-    let request = json!({ "kind": "demo.summary", "lane": "desk", "title": "add it up",
-        "input": { "scans": outputs } });
-    let summary = one(orchestrator, &request).await?;
-    story.know(summary, "add it all up");
-    story.until_final(&[summary], PATIENCE).await?;
-    all.push(summary);
-    let result = outputs_of(orchestrator, summary).await?;
-    Ok((all, result))
+    let output = follow(orchestrator, story, run).await?;
+    Ok((tasks + 2, output))
 }
 
-/// Submits the scans as one batch, and the two tasks with a story of their own.
-async fn submit(
+/// Tells what becomes of the run, to its end; gives back its output.
+async fn follow(
     orchestrator: &Orchestrator,
-    files: &files::Files,
-    missing: &Path,
-) -> Result<(Vec<TaskId>, [TaskId; 2]), CliError> {
-    let scan = |(n, path): (usize, &PathBuf)| {
-        let linger = if n == 0 {
-            json!(LINGER_MS)
-        } else {
-            Value::Null
-        };
-        let priority = if n == 0 { "critical" } else { "normal" };
-        json!({ "kind": "demo.scan", "lane": "files", "title": files.names[n], "priority": priority,
-            "input": { "path": path, "linger_ms": linger } })
+    story: &mut Story<'_>,
+    run: RunId,
+) -> Result<Value, CliError> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        story.catch_up().await?;
+        let second = Duration::from_secs(1);
+        let view = orchestrator.wait_run(run, None, second).await;
+        let head = view.map_err(internal)?.run.head;
+        if head.state.is_final() {
+            story.catch_up().await?;
+            let of_run = |session: &Session| matches!(&session.origin, Some(Origin::Step { run: of, .. }) if *of == run);
+            let sessions = orchestrator.sessions(None, None, 10).await;
+            for session in sessions.map_err(internal)?.iter().filter(|s| of_run(s)) {
+                story.tell_session(session)?;
+            }
+            return match (head.state, head.output) {
+                (RunState::Succeeded, Some(output)) => Ok(output.value()),
+                (state, _) => Err(internal(format!(
+                    "the run is {state}: {}",
+                    head.error.unwrap_or_default()
+                ))),
+            };
+        }
+        if Instant::now() >= until {
+            return Err(internal("the run did not end within its time"));
+        }
+    }
+}
+
+/// What the run is given, and the title of the task that takes its time: that of the first file.
+fn items(files: &files::Files) -> (Vec<Value>, String) {
+    let names: Vec<String> = (files.names.iter())
+        .map(|name| {
+            let over = name.chars().count().saturating_sub(NAME);
+            name.chars().skip(over).collect()
+        })
+        .collect();
+    let first = format!("scan {}", names.first().map_or("", String::as_str));
+    let item = |(n, (name, path)): (usize, (&String, &PathBuf))| {
+        let linger = (n == 0).then_some(LINGER_MS);
+        json!({ "name": name, "path": path, "linger_ms": linger })
     };
-    let requests: Vec<Value> = files.paths.iter().enumerate().map(scan).collect();
-    let submissions = requests.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let accepted = orchestrator
-        .submit_batch(submissions, "user:demo")
-        .await
-        .map_err(internal)?;
-    let scans = accepted.into_iter().map(|a| a.task).collect();
-    let flaky = json!({ "kind": "demo.flaky", "lane": "errands", "title": "ask a service",
+    let items = names.iter().zip(&files.paths).enumerate();
+    (items.map(item).collect(), first)
+}
+
+/// Submits the two tasks with a story of their own.
+async fn submit(orchestrator: &Orchestrator, missing: &Path) -> Result<[TaskId; 2], CliError> {
+    let flaky = json!({ "kind": "demo.flaky", "lane": "errands", "title": "ask a service that is down",
         "input": { "failures": 2 }, "retry": { "network": { "base_ms": 400, "jitter": "none" } } });
     let check = json!({ "kind": "demo.check", "lane": "errands", "title": "check a permission",
         "input": { "needs": missing } });
     let flaky = one(orchestrator, &flaky).await?;
     let check = one(orchestrator, &check).await?;
-    Ok((scans, [flaky, check]))
+    Ok([flaky, check])
 }
 
 fn read(request: &Value) -> Result<Submission, CliError> {
@@ -233,24 +264,6 @@ fn read(request: &Value) -> Result<Submission, CliError> {
 async fn one(orchestrator: &Orchestrator, request: &Value) -> Result<TaskId, CliError> {
     let submitted = orchestrator.submit(read(request)?, None, "user:demo").await;
     Ok(submitted.map_err(internal)?.view.task.id)
-}
-
-async fn outputs(orchestrator: &Orchestrator, ids: &[TaskId]) -> Result<Vec<Value>, CliError> {
-    let mut outputs = vec![];
-    for id in ids {
-        let task = orchestrator.task(*id).await.map_err(internal)?.task;
-        if task.life.state == State::Succeeded {
-            outputs.extend(task.output.map(|output| output.value()));
-        }
-    }
-    Ok(outputs)
-}
-
-async fn outputs_of(orchestrator: &Orchestrator, id: TaskId) -> Result<Value, CliError> {
-    Ok(outputs(orchestrator, &[id])
-        .await?
-        .pop()
-        .unwrap_or_default())
 }
 
 fn interrupted() -> CliError {

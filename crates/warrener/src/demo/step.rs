@@ -1,6 +1,7 @@
 //! What the agents of the demo run: a program like any user's, by contracts.md section 4. It reads the task on stdin,
 //! works on a real file, and prints its result; it knows nothing of the engine.
 
+use super::opinion::{self, Eye};
 use pulldown_cmark::{Event, Parser, Tag};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -13,8 +14,8 @@ use std::time::Duration;
 const NETWORK: u8 = 75;
 const INVALID: u8 = 65;
 
-/// Runs one task; the exit code says how it ended.
-pub(crate) fn run() -> u8 {
+/// Runs one task, or answers one invitation; the exit code says how it ended.
+pub(crate) fn run(eye: Option<Eye>) -> u8 {
     let mut text = String::new();
     let read = io::stdin().read_to_string(&mut text);
     let task: Value = match read.map_err(|e| e.to_string()).and_then(|_| parse(&text)) {
@@ -23,6 +24,10 @@ pub(crate) fn run() -> u8 {
     };
     let input = &task["input"];
     let result = match task["kind"].as_str() {
+        None if task["session_id"].is_string() => match eye {
+            Some(eye) => Ok(opinion::answer(eye, &task)),
+            None => Err((INVALID, "has no opinion".into())),
+        },
         Some("demo.scan") => scan(input),
         Some("demo.flaky") => flaky(input, task["attempt"].as_u64().unwrap_or(1)),
         Some("demo.check") => check(input),
@@ -145,9 +150,11 @@ fn summary(input: &Value) -> Outcome {
     let mut largest: Vec<&Value> = scans.iter().collect();
     largest.sort_by_key(|s| std::cmp::Reverse(s["bytes"].as_u64()));
     let largest: Vec<&Value> = largest.iter().take(3).map(|s| &s["path"]).collect();
+    let longest = scans.iter().max_by_key(|s| s["lines"].as_u64());
+    let shortest = scans.iter().min_by_key(|s| s["words"].as_u64());
     Ok(json!({
         "files": scans.len(), "bytes": sum("bytes"), "lines": sum("lines"), "words": sum("words"),
-        "links": sum("links"), "broken": broken, "largest": largest,
+        "links": sum("links"), "broken": broken, "largest": largest, "longest": longest, "shortest": shortest,
     }))
 }
 

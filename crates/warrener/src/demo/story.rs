@@ -8,14 +8,18 @@ use tokio::time::Instant;
 use warrener_engine::Orchestrator;
 use warrener_model::TaskId;
 use warrener_model::event::{Cursor, EventKind, TaskEvent};
+use warrener_model::session::Session;
+
+/// Rows of history read at once.
+const PAGE: usize = 500;
 
 pub(super) struct Story<'a> {
     orchestrator: Orchestrator,
     output: &'a Output,
-    names: BTreeMap<TaskId, String>,
+    titles: BTreeMap<TaskId, String>,
     cursor: Cursor,
-    /// Who started each task last.
-    started: BTreeMap<TaskId, String>,
+    /// Who started each task last, by its title.
+    started: BTreeMap<String, String>,
     ended: BTreeMap<TaskId, EventKind>,
     /// Plain successes are counted, not told one by one.
     quiet: usize,
@@ -26,7 +30,7 @@ impl<'a> Story<'a> {
         Story {
             orchestrator,
             output,
-            names: BTreeMap::new(),
+            titles: BTreeMap::new(),
             cursor: Cursor(0),
             started: BTreeMap::new(),
             ended: BTreeMap::new(),
@@ -34,25 +38,20 @@ impl<'a> Story<'a> {
         }
     }
 
-    /// Gives a task a name for people.
-    pub(super) fn know(&mut self, id: TaskId, name: &str) {
-        self.names.insert(id, name.into());
-    }
-
     /// A line of the teller's own.
     pub(super) fn say(&mut self, text: &str) -> Result<(), CliError> {
         self.output.line(text)
     }
 
-    /// Reads on until this task was started; says by whom.
+    /// Reads on until the task with this title was started; says by whom.
     pub(super) async fn until_started(
         &mut self,
-        id: TaskId,
+        title: &str,
         within: Duration,
     ) -> Result<String, CliError> {
-        self.read_until(within, |story| story.started.contains_key(&id))
+        self.read_until(within, |story| story.started.contains_key(title))
             .await?;
-        Ok(self.started[&id].clone())
+        Ok(self.started[title].clone())
     }
 
     /// Reads on until all of these have ended.
@@ -67,6 +66,11 @@ impl<'a> Story<'a> {
         .await
     }
 
+    /// Reads on to what is the newest now.
+    pub(super) async fn catch_up(&mut self) -> Result<(), CliError> {
+        self.read_until(Duration::ZERO, |_| true).await
+    }
+
     async fn read_until(
         &mut self,
         within: Duration,
@@ -76,10 +80,15 @@ impl<'a> Story<'a> {
         let mut changed = self.orchestrator.changed();
         loop {
             changed.mark_unchanged();
-            let events = self.orchestrator.events(self.cursor, None, 500).await;
-            for row in events.map_err(super::internal)? {
+            let events = self.orchestrator.events(self.cursor, None, PAGE).await;
+            let events = events.map_err(super::internal)?;
+            let more = events.len() == PAGE;
+            for row in events {
                 self.cursor = row.cursor;
-                self.tell(&row)?;
+                self.tell(&row).await?;
+            }
+            if more {
+                continue;
             }
             if enough(self) {
                 return Ok(());
@@ -93,11 +102,12 @@ impl<'a> Story<'a> {
         }
     }
 
-    fn tell(&mut self, row: &TaskEvent) -> Result<(), CliError> {
+    async fn tell(&mut self, row: &TaskEvent) -> Result<(), CliError> {
         let event = &row.event;
+        let title = self.title(row.task).await?;
         let agent = event.agent.as_ref().map_or("", |a| a.as_str()).to_owned();
         if event.kind == EventKind::Started {
-            self.started.insert(row.task, agent.clone());
+            self.started.insert(title.clone(), agent.clone());
             self.ended.remove(&row.task);
         }
         if event.state.is_final() {
@@ -133,13 +143,51 @@ impl<'a> Story<'a> {
             }
             _ => return Ok(()),
         };
-        let name = self
-            .names
-            .get(&row.task)
-            .cloned()
-            .unwrap_or_else(|| row.task.to_string());
         let time = event.at.to_string();
         let clock = time.get(11..23).unwrap_or(&time);
-        self.output.line(&format!("{clock}  {name}: {text}"))
+        self.output.line(&format!("{clock}  {title}: {text}"))
+    }
+
+    /// What people call a task.
+    async fn title(&mut self, id: TaskId) -> Result<String, CliError> {
+        if let Some(title) = self.titles.get(&id) {
+            return Ok(title.clone());
+        }
+        let view = self.orchestrator.task(id).await.map_err(super::internal)?;
+        let title = view.task.spec.title;
+        self.titles.insert(id, title.clone());
+        Ok(title)
+    }
+
+    /// What was asked, what each said in the end, and what came of it.
+    pub(super) fn tell_session(&self, session: &Session) -> Result<(), CliError> {
+        self.output.line(&format!(
+            "asked {}: {}",
+            session.members.len(),
+            session.question
+        ))?;
+        let ideas = session.contributions.iter().filter(|one| one.round == 1);
+        for idea in ideas {
+            let words = |text: &Option<String>| text.clone().unwrap_or_default();
+            self.output.line(&format!(
+                "  {}: {} ({})",
+                idea.agent,
+                words(&idea.answer.suggestion),
+                words(&idea.answer.rationale)
+            ))?;
+        }
+        let votes = session.contributions.iter().filter(|one| one.round > 1);
+        for vote in votes {
+            let choice = vote.answer.choice.clone().unwrap_or_default();
+            self.output
+                .line(&format!("  {} votes for: {choice}", vote.agent))?;
+        }
+        match &session.verdict.decision {
+            Some(decision) => self.output.line(&format!("decided: {decision}")),
+            None => {
+                let reason = session.reason.clone().unwrap_or_default();
+                self.output.line(&format!("nothing decided: {reason}"))
+            }
+        }
     }
 }

@@ -13,6 +13,40 @@ use tokio::process::{Child, Command};
 /// How long an agent may take to leave before it is killed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// One of the team.
+struct Member {
+    name: &'static str,
+    lane: &'static str,
+    slots: &'static str,
+    /// What it looks for when it is asked, and what its word is worth.
+    eye: Option<(&'static str, &'static str)>,
+}
+
+/// Two read files; the others have an opinion each, beside their errands.
+const MEMBERS: [Member; 5] = [
+    Member::new("reader-1", "files", "3", None),
+    Member::new("reader-2", "files", "3", None),
+    Member::new("courier", "errands", "2", Some(("links", "0.9"))),
+    Member::new("clerk", "desk", "1", Some(("size", "0.6"))),
+    Member::new("critic", "desk", "1", Some(("ease", "0.5"))),
+];
+
+impl Member {
+    const fn new(
+        name: &'static str,
+        lane: &'static str,
+        slots: &'static str,
+        eye: Option<(&'static str, &'static str)>,
+    ) -> Self {
+        Member {
+            name,
+            lane,
+            slots,
+            eye,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Team {
     members: BTreeMap<String, Child>,
@@ -24,7 +58,6 @@ impl Team {
         server: &Running,
         broker: Option<&Broker>,
         folder: &Path,
-        readers: &[&str],
     ) -> Result<Team, CliError> {
         let mut team = Team {
             members: BTreeMap::new(),
@@ -37,11 +70,9 @@ impl Team {
         };
         let server = [("WARRENER_SERVER", OsString::from(&server.url))];
         let environment: Vec<_> = server.into_iter().chain(way).collect();
-        for name in readers {
-            team.add(&environment, folder, name, "files", "2")?;
+        for member in &MEMBERS {
+            team.add(&environment, folder, member)?;
         }
-        team.add(&environment, folder, "courier", "errands", "2")?;
-        team.add(&environment, folder, "clerk", "desk", "1")?;
         Ok(team)
     }
 
@@ -49,28 +80,27 @@ impl Team {
         &mut self,
         environment: &[(&'static str, OsString)],
         folder: &Path,
-        name: &str,
-        lane: &str,
-        slots: &str,
+        member: &Member,
     ) -> Result<(), CliError> {
+        let name = member.name;
         let failed = |e: std::io::Error| CliError::new("internal", format!("agent {name}: {e}"));
         let exe = std::env::current_exe().map_err(failed)?;
-        let child = Command::new(&exe)
-            .args([
-                "agent",
-                "run",
-                "--quiet",
-                "--follow-stdin",
-                "--name",
-                name,
-                "--lane",
-                lane,
-            ])
-            .args(["--concurrency", slots, "--data-dir"])
-            .arg(folder.join("data"))
-            .arg("--")
-            .arg(&exe)
-            .arg("demo-step")
+        let mut command = Command::new(&exe);
+        command
+            .args(["agent", "run", "--quiet", "--follow-stdin"])
+            .args(["--name", name, "--lane", member.lane])
+            .args(["--concurrency", member.slots, "--data-dir"])
+            .arg(folder.join("data"));
+        match member.eye {
+            None => command.arg("--").arg(&exe).arg("demo-step"),
+            Some((eye, judging)) => command
+                .args(["--role", "collaborator", "--capability"])
+                .arg(format!("judging={judging}"))
+                .arg("--")
+                .arg(&exe)
+                .args(["demo-step", "--eye", eye]),
+        };
+        let child = command
             .envs(environment.iter().cloned())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

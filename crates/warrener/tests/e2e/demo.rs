@@ -73,9 +73,24 @@ fn the_demo_closes_its_books_and_leaves_nothing() {
         "succeeded at attempt 3",
         "dead (invalid)",
         "tried again by hand",
+        "3 scans side by side",
+        "asked 3: ",
+        "decided: ",
     ] {
         assert!(out.contains(words), "no {words:?} in {out}");
     }
+    let ideas = ["courier", "clerk", "critic"].map(|name| line(&format!("  {name}: ")));
+    let said: Vec<&str> = (ideas.iter())
+        .filter_map(|idea| idea.split_once(": "))
+        .map(|(_, idea)| idea)
+        .collect();
+    let decision = line("decided: ");
+    assert!(
+        said[0] != said[1] && said[1] != said[2] && said[0] != said[2],
+        "three ideas: {out}"
+    );
+    let decided = decision.trim_start_matches("decided: ");
+    assert!(said.iter().any(|idea| idea.starts_with(decided)), "{out}");
     assert!(out.contains("3 files"), "{out}");
     assert!(out.contains("broken: missing.md"), "{out}");
     // Its agents, their guards and programs carry this place's mark, as the demo does.
