@@ -185,6 +185,7 @@ pub(crate) enum Command {
     Broker(broker::Verb),
     Demo(server::Demo),
     Up(server::Up),
+    Run(workflow::ToTheEnd),
     /// Run a server
     #[command(subcommand)]
     Server(server::ServerVerb),

@@ -17,6 +17,7 @@ mod dlq;
 mod input;
 mod lane;
 mod listing;
+mod run;
 mod schedule;
 mod server;
 mod session;
@@ -25,6 +26,8 @@ mod state;
 mod task;
 mod up;
 mod workflow;
+
+pub(crate) use server::internal;
 
 /// Runs a command.
 ///
@@ -71,6 +74,7 @@ pub(crate) fn run(command: Command, args: &GlobalArgs) -> Result<ExitCode, CliEr
         Command::Spec(SpecVerb::Openapi) => spec::openapi(globals),
         Command::Spec(SpecVerb::Asyncapi) => spec::asyncapi(globals),
         Command::Demo(args) => demo::run(&args, globals).map(Into::into),
+        Command::Run(args) => run::run(args, globals),
         Command::Up(up) => up::run(&up, globals).map(|()| ExitCode::SUCCESS),
         Command::Server(ServerVerb::Login) => server::login(globals),
         Command::Server(ServerVerb::Run(run)) => {

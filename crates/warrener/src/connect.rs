@@ -144,6 +144,15 @@ pub(crate) fn known(config: &Config) -> Result<Option<String>, CliError> {
     }
 }
 
+/// Whether there is a server to go to: somebody named one, or that of the data folder runs.
+///
+/// # Errors
+/// The file in the data folder cannot be used.
+pub(crate) fn is_there(config: &Config) -> Result<bool, CliError> {
+    let file = server_file(&config.data_dir)?;
+    Ok(config.server.url.is_some() || file.is_some_and(|file| is_running(file.pid)))
+}
+
 /// The token of the run that this command is part of, for the server that gave it. Only what the program itself set in
 /// its environment comes before it: the files of a folder that a program works in are not meant for it.
 fn of_run(settings: &Settings, own: Option<String>) -> Option<String> {

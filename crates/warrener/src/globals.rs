@@ -10,7 +10,7 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 /// See above.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Globals {
     /// Where data goes.
     pub(crate) output: Output,
@@ -76,8 +76,7 @@ impl Globals {
     /// # Errors
     /// The address cannot be used.
     pub(crate) fn server(&self) -> Result<Server, CliError> {
-        let timeout = self.timeout.unwrap_or(REQUEST_TIME);
-        let server = connect::find(&self.config, &self.settings, timeout)?;
+        let server = self.find_server()?;
         crate::interrupt::listen(self.output.form);
         if self.verbose > 0 {
             self.output.note(&format!(
@@ -87,6 +86,15 @@ impl Globals {
             ));
         }
         Ok(server)
+    }
+
+    /// The server, without a word, and without a change of what Ctrl-C does.
+    ///
+    /// # Errors
+    /// The address cannot be used.
+    pub(crate) fn find_server(&self) -> Result<Server, CliError> {
+        let timeout = self.timeout.unwrap_or(REQUEST_TIME);
+        connect::find(&self.config, &self.settings, timeout)
     }
 
     /// When a wait is over; never, unless `--timeout` says.

@@ -26,6 +26,7 @@ mod rabbit;
 mod shutdown;
 mod team;
 mod tls;
+mod tree;
 mod trust;
 // For `cargo xtask torture` only.
 #[cfg(feature = "kill-points")]

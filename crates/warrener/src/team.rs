@@ -1,4 +1,4 @@
-//! The team of `up`: one `warrener agent run` process for each `[[agent]]`, started again when it ends unasked.
+//! The team of `up` and `run`: one `warrener agent run` process for each `[[agent]]`, started again when it ends unasked.
 
 use crate::config::AgentConfig;
 use std::ffi::OsString;
@@ -27,6 +27,8 @@ pub(crate) struct Base {
     pub(crate) ca: Option<PathBuf>,
     /// Settings that members get in their environment: a password must not be on a command line.
     pub(crate) environment: Vec<(String, OsString)>,
+    /// Only what is wrong is said; nothing on stdout.
+    pub(crate) quiet: bool,
     /// Where a member runs that does not say.
     pub(crate) folder: PathBuf,
 }
@@ -114,6 +116,9 @@ fn command(base: &Base, agent: &AgentConfig) -> Command {
     if let Some(cwd) = &agent.cwd {
         say("--cwd", cwd.clone().into());
     }
+    if base.quiet {
+        words.push("--quiet".into());
+    }
     words.push("--".into());
     words.extend(agent.run.iter().map(OsString::from));
     let mut command = Command::new(&base.exe);
@@ -123,5 +128,8 @@ fn command(base: &Base, agent: &AgentConfig) -> Command {
         .current_dir(&base.folder)
         .stdin(Stdio::piped())
         .kill_on_drop(true);
+    if base.quiet {
+        command.stdout(Stdio::null());
+    }
     command
 }

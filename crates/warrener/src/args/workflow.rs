@@ -85,6 +85,36 @@ pub(crate) struct Name {
 /// See [`Verb::Run`].
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) start: Start,
+    /// Follow it to its end
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+/// Run a workflow to its end, and print what it leaves
+///
+/// On the server there is. Where none runs, on one of its own, with the team of
+/// warrener.toml, and nothing of it is left running afterwards; data goes to the
+/// data folder, so `warrener up` goes on with a run that was interrupted.
+/// The exit code is 0 if the run succeeded, 10 if it failed, 11 if it was cancelled.
+///
+/// Examples:
+///   warrener run feature.yaml --set title='Dark mode'
+///   warrener run review.yaml --input @inputs.json --trust -o json
+#[derive(Args, Clone, Debug)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct ToTheEnd {
+    #[command(flatten)]
+    pub(crate) start: Start,
+    /// The configuration may run its commands; remembered
+    #[arg(long)]
+    pub(crate) trust: bool,
+}
+
+/// What is run.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Start {
     /// The file; `-` is stdin
     #[arg(value_name = "FILE")]
     pub(crate) file: String,
@@ -97,9 +127,6 @@ pub(crate) struct Run {
     /// The same request is accepted once under this key
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
-    /// Follow it to its end
-    #[arg(long)]
-    pub(crate) wait: bool,
 }
 
 /// One run

@@ -14,7 +14,7 @@ mod graph;
 mod list;
 mod progress;
 mod retry_failed;
-mod run;
+pub(super) mod run;
 mod schema;
 mod template;
 mod validate;

@@ -64,6 +64,7 @@ mod program_end;
 mod program_in;
 mod program_out;
 mod program_token;
+mod run_file;
 mod runs;
 mod scaling;
 mod schedules;
