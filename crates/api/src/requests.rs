@@ -110,6 +110,32 @@ requests! {
         #[schema(value_type = serde_json::Value)]
         answer: Json,
     }
+    /// `POST /api/v1/sessions/{id}/answer`: the fields that the phase and the method need.
+    SessionAnswerRequest {
+        /// In whose place: one of those who are asked.
+        agent_id: String,
+        /// To which round; the one under way unless said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        round: Option<u32>,
+        /// An idea.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        suggestion: Option<String>,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rationale: Option<String>,
+        /// How sure, 0 to 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        confidence: Option<f64>,
+        /// One option.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        choice: Option<String>,
+        /// Options, the best first; those left out are equal last.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        ranking: Vec<String>,
+        /// Credits spent on options.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        credits: BTreeMap<String, u32>,
+    }
     /// `POST /api/v1/tasks/{id}/progress`: at least one of both. It replaces what was said before.
     ProgressRequest {
         /// 0 to 1.

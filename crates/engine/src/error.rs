@@ -6,6 +6,7 @@ use warrener_model::id::RunId;
 use warrener_model::life::State;
 use warrener_model::run::RunState;
 use warrener_model::schedule::Work;
+use warrener_model::session::Refused as NoAnswer;
 use warrener_model::state::Refusal;
 use warrener_model::{Mistake, SessionId, TaskId};
 
@@ -99,6 +100,14 @@ pub enum Error {
         /// Its state.
         state: &'static str,
     },
+    /// The session does not take this answer.
+    #[error("session {session}: {why}")]
+    Answer {
+        /// The session.
+        session: SessionId,
+        /// Why not.
+        why: NoAnswer,
+    },
     /// What is stored of shared state does not allow it.
     #[error("{}", told(subject, why))]
     State {
@@ -147,6 +156,11 @@ impl Error {
             Error::NotAllowed { .. } => "not_allowed",
             Error::AttemptOver { .. } => "unauthenticated",
             Error::SessionOver { .. } => "illegal_state",
+            Error::Answer { why, .. } => match why {
+                NoAnswer::NotInvited => "not_allowed",
+                NoAnswer::Invalid(_) => "invalid",
+                NoAnswer::Late | NoAnswer::NoRound | NoAnswer::Duplicate => "illegal_state",
+            },
             Error::Contended(_) | Error::ScheduleChanged(_) | Error::ContendedSession(_) => {
                 "version_conflict"
             }

@@ -241,11 +241,7 @@ impl Core {
             return no("unknown", format!("there is no session {id}"));
         };
         // The same answer again is no second one: its acknowledgement was lost.
-        let same = session
-            .contributions
-            .iter()
-            .any(|one| one.agent == *agent && one.round == body.round && one.answer == body.answer);
-        if same {
+        if session.has(agent, body.round, &body.answer) {
             return Ok(Ok(()));
         }
         let event = Event::Answer {

@@ -311,6 +311,13 @@ impl Session {
         members.filter(|id| !there.contains(id)).collect()
     }
 
+    /// Whether it has taken just this answer.
+    pub fn has(&self, agent: &AgentId, round: u32, answer: &Answer) -> bool {
+        let same =
+            |one: &Contribution| one.agent == *agent && one.round == round && one.answer == *answer;
+        self.contributions.iter().any(same)
+    }
+
     /// What was said in the rounds before, without names, in an order that says nothing of who or when.
     pub fn previous(&self) -> Vec<Answer> {
         let now = self.rounds.last().map_or(0, |round| round.round);

@@ -63,6 +63,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(dead::discard))
         .routes(routes!(sessions::open, sessions::list))
         .routes(routes!(sessions::get))
+        .routes(routes!(sessions::answer))
         .routes(routes!(sessions::cancel))
         .routes(routes!(refused::list))
         .routes(routes!(runs::start, runs::list))

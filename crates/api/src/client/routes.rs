@@ -16,7 +16,8 @@ use crate::page::Page;
 use crate::refused::RefusedObject;
 use crate::requests::{
     AgentRequest, AnswerRequest, ApproveRequest, CancelRequest, DiscardRequest, PauseRequest,
-    ReassignRequest, RejectRequest, RequeueRequest, ResetRequest, RetryRequest, WaitRequest,
+    ReassignRequest, RejectRequest, RequeueRequest, ResetRequest, RetryRequest,
+    SessionAnswerRequest, WaitRequest,
 };
 use crate::run::{RunObject, RunRequest};
 use crate::session::{SessionObject, SessionRequest};
@@ -301,6 +302,15 @@ impl Client {
     /// `GET /api/v1/sessions`.
     pub fn sessions(&self, query: &ListQuery) -> Result<Page<SessionObject>> {
         self.get(list("/api/v1/sessions", query))
+    }
+
+    /// `POST /api/v1/sessions/{id}/answer`.
+    pub fn answer_session(
+        &self,
+        id: SessionId,
+        request: &SessionAnswerRequest,
+    ) -> Result<SessionObject> {
+        self.post(format!("/api/v1/sessions/{id}/answer"), request)
     }
 
     /// `POST /api/v1/sessions/{id}/cancel`.

@@ -1,11 +1,12 @@
-//! Sessions: open, read, wait for, list, cancel.
+//! Sessions: open, read, wait for, list, answer in the place of a member, cancel.
 
 use super::Orchestrator;
 use crate::error::{Error, Result};
 use std::time::Duration;
 use tokio::time::Instant;
-use warrener_model::session::{Event, OpenSession, Session, SessionState, open};
-use warrener_model::{SessionId, limits};
+use warrener_model::decision::Answer;
+use warrener_model::session::{Event, OpenSession, Refused, Session, SessionState, open};
+use warrener_model::{AgentId, SessionId, limits};
 
 /// Whoever waits reads at least this often: another server may have ended it.
 const LOOK: Duration = Duration::from_secs(1);
@@ -70,6 +71,42 @@ impl Orchestrator {
         limit: usize,
     ) -> Result<Vec<Session>> {
         Ok(self.core.store.sessions(state, before, limit).await?)
+    }
+
+    /// Answers in the place of a member, in the round under way unless `round` says; the same again is no second answer.
+    ///
+    /// # Errors
+    /// `NotFound`, `SessionOver`, `Answer`, `Invalid`, `Backend`: then it may have been taken.
+    pub async fn answer_session(
+        &self,
+        id: SessionId,
+        agent: AgentId,
+        round: Option<u32>,
+        answer: Answer,
+    ) -> Result<Session> {
+        let session = self.session(id).await?;
+        let now = session.round().map(|round| round.round);
+        let Some(round) = round.or(now) else {
+            return Err(Error::SessionOver {
+                session: id,
+                state: session.state.as_str(),
+            });
+        };
+        if session.has(&agent, round, &answer) {
+            return Ok(session);
+        }
+        let event = Event::Answer {
+            agent,
+            round,
+            answer,
+        };
+        let step = self.core.move_session(id, event).await?;
+        let step = step.ok_or(no_session(id))?;
+        match step.refused {
+            None => Ok(step.session),
+            Some(Refused::Invalid(mistake)) => Err(Error::Invalid(vec![mistake])),
+            Some(why) => Err(Error::Answer { session: id, why }),
+        }
     }
 
     /// Calls a session off; nothing is decided.

@@ -1,4 +1,4 @@
-//! Sessions: open, read, list, cancel.
+//! Sessions: open, read, list, answer, cancel.
 
 use crate::cursor::{ListId, no};
 use crate::failure::{Answer, Failure};
@@ -9,11 +9,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use std::time::Duration;
-use warrener_api::requests::CancelRequest;
+use warrener_api::requests::{CancelRequest, SessionAnswerRequest};
 use warrener_api::session::{SessionObject, SessionRequest};
 use warrener_api::{Page, Problem};
 use warrener_model::session::{OpenSession, SessionState};
-use warrener_model::{SessionId, limits};
+use warrener_model::{AgentId, Mistake, SessionId, decision, limits};
 
 /// Rows of a page, unless said.
 const ROWS: usize = 100;
@@ -113,6 +113,39 @@ pub(crate) async fn get(
         () = app.stop.cancelled() => app.orchestrator.session(id).await?,
     };
     Ok(Json(SessionObject::of(&session)))
+}
+
+/// Answer in a session
+///
+/// In the place of one of those who are asked, for people who take part without a program. The same again is no second
+/// answer.
+#[utoipa::path(
+    post, path = "/api/v1/sessions/{id}/answer", operation_id = "answer_session", tag = "sessions",
+    params(("id" = String, Path, description = "the session")),
+    request_body = SessionAnswerRequest,
+    responses((status = 200, description = "Taken; the session as it is now", body = SessionObject))
+)]
+pub(crate) async fn answer(
+    State(app): State<App>,
+    At(id): At<SessionId>,
+    params: Params,
+    Act(request): Act<SessionAnswerRequest>,
+) -> Answer<Json<SessionObject>> {
+    params.only(&[])?;
+    let agent = AgentId::new(&request.agent_id)
+        .map_err(|error| Failure::invalid(vec![Mistake::at("/agent_id", error.to_string())]))?;
+    let round = request.round;
+    let answer = decision::Answer {
+        suggestion: request.suggestion,
+        rationale: request.rationale,
+        confidence: request.confidence,
+        choice: request.choice,
+        ranking: request.ranking,
+        credits: request.credits,
+    };
+    let orchestrator = &app.orchestrator;
+    let session = orchestrator.answer_session(id, agent, round, answer);
+    Ok(Json(SessionObject::of(&session.await?)))
 }
 
 /// Cancel a session

@@ -17,7 +17,7 @@ const ROUTES: &str = "POST /api/v1/tasks; GET /api/v1/tasks; POST /api/v1/tasks/
     GET /api/v1/state/{space}; POST /api/v1/state/{space}; GET /api/v1/state/{space}/{key}; PUT /api/v1/state/{space}/{key};
     DELETE /api/v1/state/{space}/{key}; GET /api/v1/state/{space}/{key}/history; GET /api/v1/state/{space}/{key}/lock;
     POST /api/v1/state/{space}/{key}/lock; PUT /api/v1/state/{space}/{key}/lock; DELETE /api/v1/state/{space}/{key}/lock;
-    POST /api/v1/sessions; GET /api/v1/sessions; GET /api/v1/sessions/{id}; POST /api/v1/sessions/{id}/cancel;
+    POST /api/v1/sessions; GET /api/v1/sessions; GET /api/v1/sessions/{id}; POST /api/v1/sessions/{id}/answer; POST /api/v1/sessions/{id}/cancel;
     GET /api/v1/schedules; POST /api/v1/schedules; GET /api/v1/schedules/{name}; DELETE /api/v1/schedules/{name};
     POST /api/v1/schedules/{name}/pause; POST /api/v1/schedules/{name}/resume; POST /api/v1/schedules/{name}/run;
     GET /api/v1/schedules/{name}/firings; GET /api/v1/breakers; POST /api/v1/breakers/{kind}/reset;
@@ -156,6 +156,7 @@ fn every_documented_route_answers_as_documented() {
             "/api/v1/runs" => workflow.clone(),
             "/api/v1/schedules" => yearly("another"),
             "/api/v1/sessions" => question.clone(),
+            "/api/v1/sessions/{id}/answer" => json!({"agent_id": "ann", "suggestion": "this"}),
             "/api/v1/tasks/batch" => json!([{"kind": "a"}]),
             "/api/v1/tasks/wait" => json!({"ids": [dead, open]}),
             "/api/v1/tasks/{id}/reassign" => json!({"agent": "ann"}),

@@ -31,6 +31,15 @@ pub(crate) enum Verb {
     ///   warrener session list -f state:open
     #[command(verbatim_doc_comment)]
     List(List),
+    /// Answer in a session, in the place of one of those who are asked
+    ///
+    /// For people who take part: `--required agent:me` asks somebody who runs no program.
+    ///
+    /// Examples:
+    ///   warrener session answer 01931b66-7d50-7c8a-b7a5-64d2f14f8c11 --as me --choice sqlite --rationale 'one file'
+    ///   warrener session answer 01931b66-7d50-7c8a-b7a5-64d2f14f8c11 --as me --credit sqlite=4 --credit postgres=1
+    #[command(verbatim_doc_comment)]
+    Answer(Box<Answer>),
     /// Call a session off: nothing is decided
     ///
     /// Example:
@@ -114,6 +123,45 @@ pub(crate) struct List {
     pub(crate) filter: Option<String>,
     #[command(flatten)]
     pub(crate) page: PageArgs,
+}
+
+/// See [`Verb::Answer`].
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Answer {
+    /// The session
+    #[arg(value_name = "ID")]
+    pub(crate) id: SessionId,
+    /// In whose place
+    #[arg(long = "as", value_name = "AGENT")]
+    pub(crate) agent: String,
+    /// To which round; the one under way unless said
+    #[arg(long, value_name = "N")]
+    pub(crate) round: Option<u32>,
+    /// An idea, in a round of ideas
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) suggestion: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) rationale: Option<String>,
+    /// How sure, 0 to 1
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) confidence: Option<f64>,
+    /// One option
+    #[arg(long, value_name = "OPTION")]
+    pub(crate) choice: Option<String>,
+    /// For ranked: options, the best first; one flag each
+    #[arg(long = "rank", value_name = "OPTION")]
+    pub(crate) ranking: Vec<String>,
+    /// For quadratic: credits spent on an option; one flag each
+    #[arg(long = "credit", value_name = "OPTION=N", value_parser = credit)]
+    pub(crate) credits: Vec<(String, u32)>,
+}
+
+/// Reads `OPTION=N`.
+fn credit(text: &str) -> Result<(String, u32), String> {
+    let pair = text.rsplit_once('=');
+    let pair = pair.and_then(|(option, n)| Some((option.to_owned(), n.parse().ok()?)));
+    pair.ok_or_else(|| format!("\"{text}\" is not OPTION=N"))
 }
 
 /// See [`Verb::Cancel`].

@@ -5,6 +5,7 @@ use crate::error::CliError;
 use crate::globals::Globals;
 use std::process::ExitCode;
 
+mod answer;
 mod cancel;
 mod get;
 mod list;
@@ -15,6 +16,7 @@ pub(crate) fn run(verb: Verb, globals: &Globals) -> Result<ExitCode, CliError> {
         Verb::Open(args) => open::run(*args, globals),
         Verb::Get(args) => get::run(&args, globals),
         Verb::List(args) => list::run(&args, globals),
+        Verb::Answer(args) => answer::run(*args, globals),
         Verb::Cancel(args) => cancel::run(args, globals),
     }
 }

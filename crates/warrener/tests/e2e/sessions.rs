@@ -235,6 +235,40 @@ fn who_is_named_is_asked_when_it_comes_and_mistakes_are_named() {
     );
 }
 
+#[test]
+fn a_person_answers_in_a_place_of_its_own_once_and_nobody_else_does() {
+    let place = Place::new();
+    let _server = place.server();
+    let session = open(&place, &["--required", "agent:me", "--deadline", "10m"]);
+    let id = text(&session, "id");
+    let answer = |more: &[&str]| place.call(&[&["session", "answer", &id], more].concat());
+    answer(&["--as", "you", "--choice", "sqlite"]).fails(4, &["not_allowed", "not asked"]);
+    answer(&["--as", "me", "--choice", "oracle"]).fails(2, &["/choice", "oracle"]);
+    answer(&["--as", "me", "--choice", "sqlite", "--round", "2"]).fails(5, &["illegal_state"]);
+    answer(&["--as", "NO", "--choice", "sqlite"]).fails(2, &["/agent_id"]);
+    answer(&["--as", "me", "--credit", "sqlite"]).fails(2, &["OPTION=N"]);
+    let said = [
+        "--as",
+        "me",
+        "--choice",
+        "sqlite",
+        "--confidence",
+        "0.8",
+        "-o",
+        "json",
+    ];
+    let done = answer(&said).exits(0).json();
+    assert_eq!(
+        (&done["state"], &done["decision"]),
+        (&json!("decided"), &json!("sqlite"))
+    );
+    assert_eq!(done["tally"]["refused"]["not_invited"], 1);
+    assert_eq!(done["contributions"][0]["agent"], "me");
+    // The same again is a lost acknowledgement, anything else comes too late.
+    answer(&[&said[..], &["--round", "1"]].concat()).exits(0);
+    answer(&["--as", "me", "--choice", "postgres"]).fails(5, &["has ended"]);
+}
+
 const ASKED: &str = r#"
 name: asked
 steps:
