@@ -9,6 +9,7 @@ pub mod broker;
 pub use broker::{Address, Broker, Delivery, Inbox, Message, Outgoing, Receipt, Subscription};
 pub mod store;
 pub use store::{Change, Committed, Store};
+pub mod notice;
 pub mod query;
 pub mod refused;
 pub mod run;

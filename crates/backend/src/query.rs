@@ -1,6 +1,7 @@
 //! What can be asked of a store, and what it answers; with typed helpers on `dyn Store`.
 
 use crate::error::Result;
+use crate::notice::{Notice, NoticeQuery};
 use crate::refused::RefusedRow;
 use crate::run::{RunQuery, RunRows};
 use crate::schedule::{FiringRow, ScheduleQuery};
@@ -11,7 +12,7 @@ use warrener_model::agent::{Agent, Who};
 use warrener_model::filter::Filter;
 use warrener_model::id::{ClaimId, TaskId};
 use warrener_model::life::State;
-use warrener_model::name::{Kind, Lane};
+use warrener_model::name::{AgentId, Kind, Lane};
 use warrener_model::schedule::Schedule;
 use warrener_model::session::Session;
 use warrener_model::task::{Task, TaskError};
@@ -108,6 +109,13 @@ pub enum Query {
     },
     /// Of sessions.
     Session(SessionQuery),
+    /// Ends that somebody has not heard of.
+    Notices(NoticeQuery),
+    /// Who has not heard of some end.
+    Told {
+        /// At most so many.
+        limit: usize,
+    },
     /// About runs of workflows.
     Run(RunQuery),
     /// About shared state.
@@ -267,6 +275,10 @@ pub enum Rows {
     Refused(Vec<RefusedRow>),
     /// To `Session`, but for when one is due.
     Sessions(Vec<Session>),
+    /// To `Notices`.
+    Notices(Vec<Notice>),
+    /// To `Told`.
+    Told(Vec<AgentId>),
     /// To `Run`.
     Run(RunRows),
     /// To `State`.

@@ -1,6 +1,7 @@
 //! The store port: what happened, durably. A change is atomic and guarded; a batch of changes shares one flush.
 
 use crate::error::Result;
+use crate::notice::NoticeOp;
 use crate::query::{Query, Rows};
 use crate::refused::RefusedMessage;
 use crate::run::RunOp;
@@ -62,6 +63,8 @@ pub enum Op {
     Lane(LaneSettings),
     /// Keeps a message that was refused; of more than [`warrener_model::limits::REFUSED_ROWS`] the oldest go.
     Refused(Box<RefusedMessage>),
+    /// Changes what somebody has to be told.
+    Notice(NoticeOp),
     /// Writes a session.
     Session(SessionOp),
     /// Changes a run of a workflow.

@@ -5,6 +5,7 @@ use crate::breakers::Breakers;
 use crate::copies::Copies;
 use crate::error::Result;
 use crate::grace::Waiting;
+use crate::notices::Notices;
 use crate::options::Options;
 use crate::passed::Passed;
 use crate::refused::Refusals;
@@ -47,6 +48,8 @@ pub(crate) struct Core {
     pub(crate) breakers: Breakers,
     /// Permits of submissions.
     pub(crate) submissions: Semaphore,
+    /// Who has to be told how tasks ended.
+    pub(crate) notices: Notices,
     /// What the parts tell each other of sessions.
     pub(crate) sessions: Sessions,
     /// Who waits for tasks to end.
@@ -123,6 +126,7 @@ impl Core {
             lag: Lag::default(),
             refusals: Refusals::default(),
             copies: Copies::default(),
+            notices: Notices::default(),
             sessions: Sessions::default(),
             plans: Plans::default(),
             cancelled: Notify::new(),

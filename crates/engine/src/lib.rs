@@ -27,6 +27,7 @@ mod core;
 mod dead;
 mod dispatch;
 mod grace;
+mod notices;
 mod parts;
 mod passed;
 mod presence;

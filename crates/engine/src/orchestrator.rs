@@ -124,6 +124,7 @@ impl Orchestrator {
         scope.spawn("schedules", slots);
         scope.spawn("timers", timers::run(core.clone(), stop.clone()));
         scope.spawn("sessions", crate::sessions::run(core.clone(), stop.clone()));
+        scope.spawn("notices", crate::notices::run(core.clone(), stop.clone()));
         scope.spawn("sweep", sweep::run(core.clone(), stop.clone()));
         scope.spawn("vigil", vigil::run(core.clone(), stop.clone()));
         scope.spawn("retention", retention::run(core.clone(), stop.clone()));

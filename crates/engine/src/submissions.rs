@@ -6,6 +6,7 @@
 use crate::away::Away;
 use crate::core::Core;
 use crate::error::Error;
+use crate::notices;
 use crate::orchestrator::Orchestrator;
 use crate::refused::{self, Refusal};
 use futures_util::future::join_all;
@@ -16,7 +17,8 @@ use warrener_backend::broker::Subscribe;
 use warrener_backend::{Address, Delivery, Inbox, Message};
 use warrener_model::agent::Operation;
 use warrener_model::message::{
-    self, Body, Named, NotRead, Problem, Submit, SubmitAccepted, SubmitCancel, SubmitRefused, named,
+    self, Body, Heard, Named, NotRead, Problem, Submit, SubmitAccepted, SubmitCancel,
+    SubmitRefused, named,
 };
 use warrener_model::{Mistake, State, Submission};
 
@@ -80,6 +82,20 @@ struct No {
 
 async fn take(orchestrator: &Orchestrator, core: &Core, delivery: Delivery) {
     let message = &delivery.message;
+    if &*message.kind == Heard::TYPE {
+        let taken = match may_speak(core, message) {
+            Ok(()) => notices::heard(core, message).await,
+            Err(why) => Err(why),
+        };
+        match taken {
+            Ok(()) => delivery.ack(),
+            Err(why) => {
+                core.keep_surely(refused::SUBMIT, message, &why).await;
+                refused::bury(delivery, &why);
+            }
+        }
+        return;
+    }
     let done = match read(core, message) {
         Ok(order) => act(orchestrator, message, order).await,
         Err(no) => Err(no),
@@ -112,18 +128,25 @@ async fn tell<B: Body>(core: &Core, message: &Message, answer: &B) {
     }
 }
 
-fn read(core: &Core, message: &Message) -> Result<Order, No> {
+/// Whether it comes from who it says, for this store, and from a leader.
+fn may_speak(core: &Core, message: &Message) -> Result<(), Refusal> {
     core.is_ours(message)?;
     if let Named::Somebody(who) = named(&message.body) {
         refused::sent_by(message, &who)?;
+        core.notices.spoke(&who);
     }
     // One that has not said hello is no agent; the broker let it write here.
     let role = message.sender.as_ref().map(|id| core.registry.role(id));
     if let Some(Some(role)) = role
         && !role.may(Operation::Submit)
     {
-        return Err(Refusal::role(role, Operation::Submit).into());
+        return Err(Refusal::role(role, Operation::Submit));
     }
+    Ok(())
+}
+
+fn read(core: &Core, message: &Message) -> Result<Order, No> {
+    may_speak(core, message)?;
     match &*message.kind {
         Submit::TYPE => match Submit::read(&message.body) {
             Ok(submission) => Ok(Order::Submit(submission.into())),
@@ -134,7 +157,7 @@ fn read(core: &Core, message: &Message) -> Result<Order, No> {
             let cancel = message::decode(&message.body).map_err(Refusal::from)?;
             Ok(Order::Cancel(cancel))
         }
-        other => Err(Refusal::no_such_type(other, "submit or cancel").into()),
+        other => Err(Refusal::no_such_type(other, "submit, cancel or heard").into()),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::core::Core;
 use crate::error::Result;
+use crate::notices;
 use crate::runs::{Boards, Follow};
 use std::collections::{HashMap, HashSet};
 use warrener_backend::store::{Change, Committed, Move, Op};
@@ -160,6 +161,7 @@ impl Core {
                     {
                         Follow::Ops(ops) => {
                             change.ops.extend(intent.with.iter().cloned());
+                            change.ops.extend(notices::owed(moved.before, &moved.task));
                             change.ops.extend(ops);
                             changes.push(change);
                             decided.push((i, moved));
@@ -240,6 +242,10 @@ impl Core {
         }
         self.registry.offered(task, task.life.offered_at.is_some());
         self.watch(moved);
+        let requester = task.spec.requester.as_ref();
+        if let Some(requester) = requester.filter(|_| task.life.state.is_final()) {
+            self.notices.ring(&requester.agent);
+        }
         for effect in &moved.effects {
             match effect {
                 Effect::Ready => self.ready.notify_one(),

@@ -12,11 +12,13 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 mod body;
 mod copy;
+mod ended;
 mod named;
 mod session;
 mod submit;
 pub use body::{Body, BodyError, VERSION, decode, encode};
 pub use copy::{AgentCopy, AlertCopy, StateCopy, TaskCopy};
+pub use ended::{Heard, HeardEnd, TaskEnded};
 pub use named::{Named, named};
 pub use session::{Invite, SessionAnswer};
 pub use submit::{NotRead, Problem, Submit, SubmitAccepted, SubmitCancel, SubmitRefused};

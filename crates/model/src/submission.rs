@@ -3,6 +3,7 @@
 mod collaboration;
 pub use collaboration::with_decision;
 
+use crate::agent::Who;
 use crate::id::TaskId;
 use crate::json::Json;
 use crate::life::Life;
@@ -65,6 +66,9 @@ pub struct Submission {
     /// Only in a batch: what `Idempotency-Key` is for one task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
+    /// Who wants to hear how it ends; only a message can say so.
+    #[serde(skip)]
+    pub requester: Option<Who>,
 }
 
 /// How much there is to a task.
@@ -197,6 +201,7 @@ impl Submission {
             parent: self.parent_id,
             run: None,
             step: None,
+            requester: self.requester.clone(),
             created_at: now,
         };
         let max_attempts = self.max_attempts.unwrap_or(limits::MAX_ATTEMPTS);

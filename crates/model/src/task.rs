@@ -1,5 +1,6 @@
 //! A task: what was asked for, where it is in its life, and how it ended.
 
+use crate::agent::Who;
 use crate::failure::{Class, UnknownWord};
 use crate::id::TaskId;
 use crate::json::Json;
@@ -103,6 +104,8 @@ pub struct Spec {
     pub run: Option<String>,
     /// The step of that run.
     pub step: Option<String>,
+    /// Who wants to hear how it ends.
+    pub requester: Option<Who>,
     /// When it was accepted.
     pub created_at: Timestamp,
 }

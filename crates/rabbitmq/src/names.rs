@@ -245,7 +245,7 @@ pub(crate) fn inbox_types(inbox: Inbox) -> &'static [&'static str] {
         Inbox::Results => &["claim", "outcome", "answer", "state"],
         Inbox::Presence => &["hello", "heartbeat", "bye"],
         Inbox::Signals => &["signal"],
-        Inbox::Submit => &["submit", "cancel"],
+        Inbox::Submit => &["submit", "cancel", "heard"],
     }
 }
 

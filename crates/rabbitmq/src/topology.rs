@@ -13,7 +13,7 @@ use warrener_backend::broker::{Address, Inbox};
 use warrener_backend::error::Error;
 
 /// The version of these tables.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A message that comes back more often than this is a dead letter.
 const DELIVERY_LIMIT: i64 = 20;

@@ -4,7 +4,7 @@
 //! not handled here: the writer gives up the whole transaction.
 
 use crate::row::{INSERT, UPDATE, int, json, life_values, task_values};
-use crate::{log, refused, schedule, session, state, tally};
+use crate::{log, notice, refused, schedule, session, state, tally};
 use rusqlite::types::{ToSqlOutput, Value};
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 use warrener_backend::session::SessionOp;
@@ -101,6 +101,7 @@ fn operations(
             Op::Forget(id) => forget(db, id)?,
             Op::Lane(op) => lane(db, op)?,
             Op::Refused(op) => refused::keep(db, op)?,
+            Op::Notice(op) => notice::apply(db, op)?,
             Op::Session(op) if session::write(db, op)? => {}
             Op::Session(_) => return Err(Stop::Refused(Committed::Conflict)),
             Op::Run(op) => {
@@ -200,8 +201,8 @@ fn rest(db: &Connection, n: i64, op: &Accept) -> rusqlite::Result<()> {
         .timeout
         .map(|span| i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
     db.prepare_cached(
-        "INSERT INTO spec (task, title, labels, timeout_ms, retry, step, key, description, input) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO spec (task, title, labels, timeout_ms, retry, step, key, description, input, requester) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?
     .execute(params![
         n,
@@ -212,7 +213,8 @@ fn rest(db: &Connection, n: i64, op: &Accept) -> rusqlite::Result<()> {
         spec.step,
         op.key.as_ref().map(|key| &key.key),
         spec.description,
-        spec.input.as_str()
+        spec.input.as_str(),
+        spec.requester.as_ref().map(json)
     ])?;
     for (key, value) in &spec.labels {
         db.prepare_cached("INSERT INTO label (key, value, task) VALUES (?1, ?2, ?3)")?

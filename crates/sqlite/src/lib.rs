@@ -10,6 +10,7 @@ use writer::{Commit, Request, Writer};
 mod apply;
 mod ledger;
 mod log;
+mod notice;
 mod purge;
 mod readers;
 mod refused;

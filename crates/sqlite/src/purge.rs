@@ -96,11 +96,13 @@ fn runs(db: &Connection, purge: &Purge) -> rusqlite::Result<()> {
 }
 
 fn forget(db: &Connection, n: i64) -> rusqlite::Result<()> {
-    const STEPS: [&str; 8] = [
+    const STEPS: [&str; 9] = [
         // The key stays for a while, so that a request that comes again is known.
         "UPDATE key SET gone = 1 WHERE key = (SELECT key FROM spec WHERE task = ?1)",
         "DELETE FROM label WHERE (key, value, task) IN (SELECT j.key, j.value, s.task \
          FROM spec s, json_each(s.labels) j WHERE s.task = ?1)",
+        "DELETE FROM notice WHERE (agent, task) = (SELECT s.requester ->> 'agent', t.id FROM spec s CROSS JOIN task t ON t.n = s.task \
+         WHERE s.task = ?1 AND s.requester IS NOT NULL)",
         "DELETE FROM event WHERE task = ?1",
         "DELETE FROM log WHERE task = ?1",
         "DELETE FROM log_size WHERE task = ?1",

@@ -4,7 +4,7 @@ use crate::cells::Cells;
 use crate::error::reading;
 use crate::readers::Reach;
 use crate::row::{self, Part, by_number};
-use crate::{ledger, list, refused, run, schedule, session, state, totals};
+use crate::{ledger, list, notice, refused, run, schedule, session, state, totals};
 use rusqlite::{Connection, Params, Row, params};
 use warrener_backend::query::{HeldLease, LogRow};
 use warrener_backend::store::{LaneSettings, LogChunk};
@@ -58,6 +58,8 @@ pub(crate) fn reach(query: &Query) -> Reach {
         | Query::Counts
         | Query::Refused { .. }
         | Query::Session(_)
+        | Query::Notices(_)
+        | Query::Told { .. }
         | Query::Run(_)
         | Query::State(_)
         | Query::Schedule(_)
@@ -155,6 +157,8 @@ fn plain(db: &Connection, query: &Query) -> rusqlite::Result<Rows> {
             bodies,
         } => Rows::Refused(refused::page(db, *before, *limit, *bodies)?),
         Query::Session(query) => session::query(db, query)?,
+        Query::Notices(query) => Rows::Notices(notice::of(db, query)?),
+        Query::Told { limit } => Rows::Told(notice::told(db, *limit)?),
         Query::Run(query) => Rows::Run(run::query(db, query)?),
         Query::State(query) => Rows::State(state::query(db, query)?),
         Query::Schedule(query) => schedule::query(db, query)?,

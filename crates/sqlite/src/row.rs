@@ -71,7 +71,7 @@ static SELECT: LazyLock<[String; 4]> = LazyLock::new(|| {
     let sql = |bodies: &str, by: &str| {
         format!(
             "SELECT t.id, t.lane, t.kind, t.priority, t.created_at, t.parent, t.run, t.class, t.fingerprint, t.version, \
-             {life}, s.title, s.labels, s.timeout_ms, s.retry, s.step, o.message, o.detail, o.progress, o.usage{bodies} \
+             {life}, s.title, s.labels, s.timeout_ms, s.retry, s.step, s.requester, o.message, o.detail, o.progress, o.usage{bodies} \
              FROM task t CROSS JOIN spec s ON s.task = t.n LEFT JOIN outcome o ON o.task = t.n WHERE {by}"
         )
     };
@@ -227,6 +227,7 @@ fn task(row: &Row<'_>, part: Part) -> rusqlite::Result<Task> {
         parent,
         run,
         step: cells.next()?,
+        requester: cells.maybe_json()?,
         created_at,
     };
     let message: Option<String> = cells.next()?;

@@ -10,7 +10,7 @@ use warrener_model::Timestamp;
 use warrener_model::id::StoreId;
 
 /// Each brings the schema from the version of its place to the next one.
-const MIGRATIONS: [&str; 10] = [
+const MIGRATIONS: [&str; 11] = [
     include_str!("../migrations/0001_first.sql"),
     include_str!("../migrations/0002_ledger.sql"),
     include_str!("../migrations/0003_kind.sql"),
@@ -21,6 +21,7 @@ const MIGRATIONS: [&str; 10] = [
     include_str!("../migrations/0008_state.sql"),
     include_str!("../migrations/0009_parent.sql"),
     include_str!("../migrations/0010_session.sql"),
+    include_str!("../migrations/0011_notice.sql"),
 ];
 /// "Wrnr": tells our files from those of other programs.
 const APPLICATION: i32 = 0x5772_6e72;

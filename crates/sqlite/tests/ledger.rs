@@ -44,7 +44,7 @@ async fn a_store_of_the_first_version_begins_its_ledger_with_what_it_has() {
             .execute_batch(&format!("DROP {kind} IF EXISTS {name}"))
             .unwrap();
     }
-    let last = "ALTER TABLE task DROP COLUMN start; PRAGMA user_version = 1";
+    let last = "ALTER TABLE task DROP COLUMN start; ALTER TABLE spec DROP COLUMN requester; PRAGMA user_version = 1";
     older.execute_batch(last).unwrap();
     drop(older);
     let store: Arc<dyn Store> = Arc::new(open(dir.path()));

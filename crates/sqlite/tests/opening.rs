@@ -41,7 +41,7 @@ async fn an_empty_file_becomes_a_store() {
     close(store).await;
     let db = Connection::open(dir.path().join("store.db")).unwrap();
     let number = |name| -> i64 { db.pragma_query_value(None, name, |row| row.get(0)).unwrap() };
-    assert_eq!(number("user_version"), 10);
+    assert_eq!(number("user_version"), 11);
     assert_eq!(number("application_id"), 0x5772_6e72);
 }
 
@@ -166,13 +166,13 @@ async fn a_store_of_a_newer_version_is_refused_with_both_versions() {
     close(open(dir.path())).await;
     let file = dir.path().join("store.db");
     let db = Connection::open(&file).unwrap();
-    db.pragma_update(None, "user_version", 11).unwrap();
+    db.pragma_update(None, "user_version", 12).unwrap();
     drop(db);
     let Error::Invalid(reason) = refused(dir.path()) else {
         panic!("a newer version");
     };
     assert!(
-        reason.contains("version 11") && reason.contains("up to 10"),
+        reason.contains("version 12") && reason.contains("up to 11"),
         "{reason}"
     );
 }

@@ -14,6 +14,7 @@ pub mod events;
 pub mod lists;
 pub mod logs;
 pub mod moves;
+pub mod notices;
 pub mod purge;
 pub mod ready;
 pub mod refused;
@@ -104,6 +105,8 @@ macro_rules! store_suite {
             refused::a_refused_message_is_kept_as_it_came,
             refused::of_a_large_message_the_beginning_is_kept,
             refused::the_oldest_refused_messages_go,
+            notices::what_is_told_stays_until_it_was_heard,
+            notices::notices_go_with_their_task,
             sessions::a_session_comes_back_as_it_was_written,
             sessions::of_two_who_move_a_session_one_wins,
             sessions::sessions_that_are_due_are_found,

@@ -158,6 +158,7 @@ fn commits(changes: &[Change]) -> BTreeSet<String> {
         Op::Forget(_) => "forget",
         Op::Lane(_) => "lane",
         Op::Refused(_) => "refused",
+        Op::Notice(_) => "notice",
         Op::Session(_) => "session",
         Op::Run(_) => "run",
         Op::State(_) => "state",

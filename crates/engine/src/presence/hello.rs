@@ -101,6 +101,8 @@ pub(super) async fn joins(core: &Arc<Core>, hello: Hello) -> Result<()> {
         ));
     }
     core.send(letters).await;
+    core.notices.spoke(&who);
+    core.notices.ring(&who.agent);
     if let Err(error) = core.invite_again(Some(&who.agent), now).await {
         tracing::debug!(%error, "it is asked later");
     }

@@ -1,7 +1,7 @@
 //! Leaders ask over the broker, and are answered on the control address they name: once, however often they ask.
 
 use crate::desk::{heard, letter};
-use crate::harness::{ANY, CLAIMED, World, boot, up};
+use crate::harness::{ANY, CLAIMED, World, boot, echo, up};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use warrener_backend::broker::Subscribe;
 use warrener_backend::fault::{Fault, point};
 use warrener_backend::{Address, Broker, Inbox, Message, Outgoing, Subscription};
 use warrener_model::agent::Who;
-use warrener_model::message::{Resume, SubmitAccepted, SubmitRefused};
+use warrener_model::message::{Resume, SubmitAccepted, SubmitRefused, TaskEnded};
 use warrener_model::{AgentId, State, TaskId};
 
 async fn publish(broker: &dyn Broker, message: &Message) {
@@ -30,7 +30,11 @@ struct Leader {
 
 impl Leader {
     async fn new(world: &World) -> Self {
-        let who = boot("lead");
+        Leader::named(world, "lead").await
+    }
+
+    async fn named(world: &World, name: &str) -> Self {
+        let who = boot(name);
         let broker = world.ground.agent(&who);
         up(&*broker).await;
         let control = Subscribe {
@@ -177,4 +181,123 @@ async fn a_forged_submission_makes_nothing_and_its_victim_hears_nothing() {
     let mut classes: Vec<&str> = kept.iter().map(|row| row.message.class.as_str()).collect();
     classes.sort_unstable();
     assert_eq!(classes, ["forged", "version"]);
+}
+
+/// The next end that is told, whatever else is said before.
+async fn ended(leader: &mut Leader) -> TaskEnded {
+    heard(&mut leader.control).await
+}
+
+fn hears(leader: &Leader, ends: &[&TaskEnded]) -> Message {
+    let ends: Vec<Value> = ends
+        .iter()
+        .map(|end| json!({ "task_id": end.task_id, "version": end.version }))
+        .collect();
+    leader.message("heard", json!({ "ends": ends }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_leader_hears_how_its_own_tasks_ended_until_it_says_that_it_heard() {
+    for mode in CLAIMED {
+        let world = World::with(mode, |options| {
+            options.timers.hello = Duration::from_millis(100)
+        })
+        .await;
+        let worker = world.agent("w", 4, echo);
+        let mut ann = Leader::named(&world, "ann").await;
+        let mut bob = Leader::named(&world, "bob").await;
+        let ask = |leader: &Leader, input: u64| {
+            leader.message(
+                "submit",
+                json!({ "kind": "work", "input": input, "result": true, "labels": { "n": "1" } }),
+            )
+        };
+        let of_bob = ask(&bob, 2);
+        bob.send(&of_bob).await;
+        let of_ann = ann.accepted(&ask(&ann, 1)).await.task_id;
+        let quiet = ann.message("submit", json!({ "kind": "work", "input": 3 }));
+        ann.send(&quiet).await;
+        let end = ended(&mut ann).await;
+        assert_eq!(
+            (end.task_id, end.state, end.attempt),
+            (of_ann, State::Succeeded, 1)
+        );
+        assert_eq!(end.output.as_ref().map(|o| o.as_str()), Some("1"));
+        assert_eq!(end.labels["n"], "1");
+        // Not heard yet: told again, just so; also by the next server.
+        assert_eq!(ended(&mut ann).await, end);
+        let end_of_bob = ended(&mut bob).await;
+        assert_eq!(end_of_bob.output.as_ref().map(|o| o.as_str()), Some("2"));
+        drop((worker, ann, bob));
+        let world = world.restart().await;
+        let mut ann = Leader::named(&world, "ann").await;
+        // It comes back under another address, and says so.
+        ann.send(&hears(&ann, &[])).await;
+        assert_eq!(ended(&mut ann).await, end);
+        // Nobody hears for somebody else.
+        let forged = Message {
+            sender: Some(AgentId::new("eve").unwrap()),
+            ..hears(&ann, &[&end])
+        };
+        publish(&*ann.broker, &forged).await;
+        assert_eq!(ended(&mut ann).await, end);
+        ann.send(&hears(&ann, &[&end])).await;
+        until_heard(&world, "ann").await;
+        assert_eq!(world.orchestrator.books().await.unwrap().accepted, 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_is_tried_again_ends_again_and_a_wish_that_nobody_can_be_told_is_refused() {
+    let world = World::with(ANY, |options| {
+        options.timers.hello = Duration::from_millis(100)
+    })
+    .await;
+    let mut lead = Leader::new(&world).await;
+    let request = lead.message("submit", json!({ "kind": "other", "result": true }));
+    let task = lead.accepted(&request).await.task_id;
+    world
+        .orchestrator
+        .cancel(task, "", "user:test")
+        .await
+        .unwrap();
+    let first = ended(&mut lead).await;
+    assert_eq!((first.state, &first.output), (State::Cancelled, &None));
+    world
+        .orchestrator
+        .retry(task, None, false, "user:test")
+        .await
+        .unwrap();
+    until_heard(&world, "lead").await;
+    world
+        .orchestrator
+        .cancel(task, "", "user:test")
+        .await
+        .unwrap();
+    let again = ended(&mut lead).await;
+    assert!(again.version > first.version, "{again:?}");
+    // What is heard of the end before is not heard of this one.
+    lead.send(&hears(&lead, &[&first])).await;
+    assert_eq!(ended(&mut lead).await, again);
+    lead.send(&hears(&lead, &[&again])).await;
+    until_heard(&world, "lead").await;
+    let odd = lead.message("submit", json!({ "kind": "other", "result": "yes" }));
+    let no = lead.refused(&odd).await.problem;
+    assert_eq!(
+        (no.code.as_str(), no.errors[0].pointer.as_str()),
+        ("invalid", "/result")
+    );
+}
+
+/// Nothing is to be told any more.
+async fn until_heard(world: &World, name: &str) {
+    let agent = AgentId::new(name).unwrap();
+    let store = &world.store;
+    for _ in 0..3_000 {
+        if store.notices(agent.clone(), 1).await.unwrap().is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{name} is still told something");
 }

@@ -1,14 +1,16 @@
 //! Submissions over the broker: what a leader says on the way to the servers, and what it hears on its control address.
 
 use super::{Body, BodyError, VERSION};
-use crate::id::{MessageId, TaskId};
+use crate::agent::Who;
+use crate::id::{InstanceId, MessageId, TaskId};
 use crate::json::Json;
+use crate::name::AgentId;
 use crate::submission::{Mistake, Submission};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Leader to server: a task, please. Its body is that of `POST /api/v1/tasks`, with the sender's `agent_id` and `instance`
-/// if it wants an answer; its message id is the idempotency key.
+/// if it wants an answer; with `"result": true` it hears how the task ended, too. Its message id is the idempotency key.
 #[derive(Clone, Copy, Debug)]
 pub struct Submit;
 
@@ -22,7 +24,7 @@ pub enum NotRead {
 }
 
 /// What of a message is not the request.
-const ENVELOPE: [&str; 3] = ["v", "agent_id", "instance"];
+const ENVELOPE: [&str; 4] = ["v", "agent_id", "instance", "result"];
 
 impl Submit {
     /// The name of the type.
@@ -47,9 +49,32 @@ impl Submit {
                 return Err(NotRead::Body(BodyError::Version { kind, found }));
             }
         }
+        let requester = requester(&fields)?;
         fields.retain(|name, _| !ENVELOPE.contains(&name.as_str()));
         let request = Json::of(&fields).map_err(|error| malformed(error.to_string()))?;
-        Submission::read(request.as_str()).map_err(NotRead::Mistakes)
+        let read = Submission::read(request.as_str()).map_err(NotRead::Mistakes)?;
+        Ok(Submission { requester, ..read })
+    }
+}
+
+/// Who wants to hear how the task ends, if somebody does: `result` is true, and the sender says who it is.
+fn requester(fields: &BTreeMap<String, Json>) -> Result<Option<Who>, NotRead> {
+    let no = |message: &str| {
+        let mistake = Mistake::at("/result", message);
+        Err(NotRead::Mistakes(vec![mistake]))
+    };
+    match fields.get("result").map(Json::as_str) {
+        None | Some("false" | "null") => Ok(None),
+        Some("true") => {
+            let half = |name: &str| fields.get(name).map_or("", Json::as_str);
+            let agent: Option<AgentId> = serde_json::from_str(half("agent_id")).ok();
+            let instance: Option<InstanceId> = serde_json::from_str(half("instance")).ok();
+            match agent.zip(instance) {
+                Some((agent, instance)) => Ok(Some(Who { agent, instance })),
+                None => no("needs agent_id and instance: whom to tell"),
+            }
+        }
+        Some(_) => no("is true or false"),
     }
 }
 

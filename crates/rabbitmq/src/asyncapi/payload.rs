@@ -39,6 +39,8 @@ impl Schemas {
             fields.remove("idempotency_key");
         }
         body["additionalProperties"] = false.into();
+        let result = "Tell me how it ended: `task.ended`. Needs agent_id and instance.";
+        body["properties"]["result"] = json!({ "type": "boolean", "description": result });
         self.signed(body)
     }
 

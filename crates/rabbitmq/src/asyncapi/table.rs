@@ -6,9 +6,10 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use warrener_backend::broker::Inbox;
 use warrener_model::message::{
-    AgentCopy, AlertCopy, Body, Bye, Cancel, Claim, ClaimRefused, Drain, Granted, Heartbeat, Hello,
-    Invite, Offer, Outcome, Recorded, Resume, Revoke, SessionAnswer, Signal, StateAsk, StateCopy,
-    StateResult, Submit, SubmitAccepted, SubmitCancel, SubmitRefused, TaskCopy, Unwelcome, Welcome,
+    AgentCopy, AlertCopy, Body, Bye, Cancel, Claim, ClaimRefused, Drain, Granted, Heard, Heartbeat,
+    Hello, Invite, Offer, Outcome, Recorded, Resume, Revoke, SessionAnswer, Signal, StateAsk,
+    StateCopy, StateResult, Submit, SubmitAccepted, SubmitCancel, SubmitRefused, TaskCopy,
+    TaskEnded, Unwelcome, Welcome,
 };
 
 /// Bodies, each after the key of its message.
@@ -132,6 +133,8 @@ pub(super) const LINES: &[Line] = &[
     },
     line::<SubmitAccepted>(Way::Told, "The task is in the store, or cancelled: by this message, or before it as `duplicate` says."),
     line::<SubmitRefused>(Way::Told, "No, with every mistake; the same message sent again is refused again."),
+    line::<TaskEnded>(Way::Told, "A task that was submitted with `result` has ended; said again every 5 s until `heard` names it with this version."),
+    line::<Heard>(SUBMISSIONS, "These ends need not be told again; with none of them: here I am, tell me what there is."),
     line::<TaskCopy>(Way::Seen("task.{event}"), "Something happened to a task. A hint: the truth, after any cursor, is `GET /api/v1/stream`."),
     line::<AgentCopy>(Way::Seen("agent.{event}"), "An agent joined, stalled, is lost or left."),
     line::<AlertCopy>(Way::Seen("alert"), "What a person should know."),

@@ -58,6 +58,7 @@ pub fn task_at(ms: i64) -> Task {
             parent: None,
             run: None,
             step: None,
+            requester: None,
             created_at: at(ms),
         },
         life: Life::new(at(ms), 25, None, None),
