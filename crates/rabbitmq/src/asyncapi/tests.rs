@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use warrener_backend::broker::Inbox;
 use warrener_model::Timestamp;
 use warrener_model::message::{
-    self, AgentCopy, AlertCopy, Body, Named, StateCopy, Submit, SubmitAccepted, SubmitCancel,
-    SubmitRefused, TYPES, TaskCopy,
+    self, AgentCopy, AlertCopy, Body, Heard, Named, StateCopy, Submit, SubmitAccepted,
+    SubmitCancel, SubmitRefused, TYPES, TaskCopy, TaskEnded,
 };
 use warrener_model::name::Namespace;
 
@@ -39,11 +39,13 @@ pub(super) fn submission(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// What leaders say and hear, and what watchers see: no part of the work of an agent.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 10] = [
     Submit::TYPE,
     SubmitCancel::TYPE,
     SubmitAccepted::TYPE,
     SubmitRefused::TYPE,
+    TaskEnded::TYPE,
+    Heard::TYPE,
     TaskCopy::TYPE,
     AgentCopy::TYPE,
     AlertCopy::TYPE,
