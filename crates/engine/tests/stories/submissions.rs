@@ -239,7 +239,7 @@ async fn each_leader_hears_how_its_own_tasks_ended_until_it_says_that_it_heard()
             sender: Some(AgentId::new("eve").unwrap()),
             ..hears(&ann, &[&end])
         };
-        publish(&*ann.broker, &forged).await;
+        publish(&*world.broker, &forged).await;
         assert_eq!(ended(&mut ann).await, end);
         ann.send(&hears(&ann, &[&end])).await;
         until_heard(&world, "ann").await;
