@@ -51,6 +51,8 @@ pub struct Skipped {
     /// The task.
     #[schema(value_type = String, format = "uuid")]
     pub id: TaskId,
-    /// Why.
+    /// Why, as an error code: `not_found`, `illegal_state` or `version_conflict`.
+    pub code: String,
+    /// Why, in words.
     pub reason: String,
 }

@@ -1,5 +1,6 @@
-//! Alerts: what a person should know now. Goes to the stream and to the sink of the configuration, each subject at
-//! most once a minute.
+//! Alerts: what a person should know now. Goes to the stream and to the sink of the configuration. Of events of one
+//! subject one is told at once, and those that follow together when it has been quiet for long enough; a condition is told
+//! when it begins, and again while it lasts, far apart.
 
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -39,21 +40,34 @@ const NO_CAPABLE_AGENT: &str = "no_capable_agent";
 const CIRCUIT_OPEN: &str = "circuit_open";
 const BROKER_BLOCKED: &str = "broker_blocked";
 
-/// The same subject is not told again within this.
-const QUIET: Duration = Duration::from_secs(60);
+/// What lasts is told again after so many spans of quiet.
+const REMIND: u32 = 60;
+
+/// What was told of a subject.
+#[derive(Debug)]
+struct Told {
+    at: Instant,
+    /// It lasts, until somebody says that it is over.
+    lasts: bool,
+    /// Not told yet: how many, since when, and the newest.
+    left_out: Option<(u64, Alert)>,
+}
 
 #[derive(Debug)]
 pub(crate) struct Alerts {
     stream: broadcast::Sender<Alert>,
     sink: Option<Arc<dyn AlertSink>>,
-    told: Mutex<HashMap<(String, String), Instant>>,
+    quiet: Duration,
+    told: Mutex<HashMap<(String, String), Told>>,
 }
 
 impl Alerts {
-    pub(crate) fn new(sink: Option<Arc<dyn AlertSink>>) -> Self {
+    /// Events of one subject are told at most once in `quiet`.
+    pub(crate) fn new(sink: Option<Arc<dyn AlertSink>>, quiet: Duration) -> Self {
         Alerts {
             stream: broadcast::channel(256).0,
             sink,
+            quiet,
             told: Mutex::default(),
         }
     }
@@ -130,25 +144,68 @@ impl Alerts {
         message: String,
         since: Timestamp,
     ) {
-        {
-            let mut told = self.told.lock().expect("a map does not panic");
-            let key = (alert.to_owned(), subject.clone());
-            if told.get(&key).is_some_and(|at| at.elapsed() < QUIET) {
-                return;
-            }
-            // Bounded: subjects that are quiet again are forgotten.
-            told.retain(|_, at| at.elapsed() < QUIET);
-            told.insert(key, Instant::now());
-        }
-        let (alert, severity) = (alert.into(), severity.into());
+        let key = (alert.to_owned(), subject.clone());
         let alert = Alert {
             v: 1,
-            alert,
-            severity,
+            alert: alert.into(),
+            severity: severity.into(),
             subject,
             message,
             since,
         };
+        let lasts = [NO_CAPABLE_AGENT, CIRCUIT_OPEN, BROKER_BLOCKED].contains(&&*alert.alert);
+        {
+            let mut told = self.told.lock().expect("a map does not panic");
+            match told.get_mut(&key) {
+                Some(before) if lasts && before.at.elapsed() < self.quiet * REMIND => return,
+                Some(before) if !lasts && before.at.elapsed() < self.quiet => {
+                    let (count, since) = match &before.left_out {
+                        None => (1, alert.since),
+                        Some((count, first)) => (count + 1, first.since),
+                    };
+                    before.left_out = Some((count, Alert { since, ..alert }));
+                    return;
+                }
+                _ => {}
+            }
+            let at = Instant::now();
+            let now = Told {
+                at,
+                lasts,
+                left_out: None,
+            };
+            told.insert(key, now);
+        }
+        self.send(alert);
+    }
+
+    /// Tells what was left out of subjects that have been quiet for long enough; forgets those of which nothing was.
+    pub(crate) fn catch_up(&self) {
+        let mut late = vec![];
+        {
+            let mut told = self.told.lock().expect("a map does not panic");
+            told.retain(|_, told| {
+                if told.lasts || told.at.elapsed() < self.quiet {
+                    return true;
+                }
+                let Some(left_out) = told.left_out.take() else {
+                    return false;
+                };
+                told.at = Instant::now();
+                late.push(left_out);
+                true
+            });
+        }
+        for (count, alert) in late {
+            let message = match count {
+                1 => alert.message,
+                _ => format!("{count} more; the newest: {}", alert.message),
+            };
+            self.send(Alert { message, ..alert });
+        }
+    }
+
+    fn send(&self, alert: Alert) {
         tracing::warn!(
             alert = alert.alert,
             subject = alert.subject,

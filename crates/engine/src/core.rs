@@ -108,7 +108,7 @@ impl Core {
     ) -> Self {
         Core {
             graces,
-            alerts: Alerts::new(options.alerts.clone()),
+            alerts: Alerts::new(options.alerts.clone(), options.patience.quiet),
             breakers: Breakers::new(options.breakers.clone()),
             submissions: Semaphore::new(options.submissions),
             waits: Waits::new(options.waiters),

@@ -130,6 +130,8 @@ pub struct Patience {
     pub broker_blocked: Duration,
     /// How often it is looked for.
     pub every: Duration,
+    /// What happens again to the same subject within this is told together.
+    pub quiet: Duration,
 }
 
 impl Default for Patience {
@@ -139,6 +141,7 @@ impl Default for Patience {
             no_capable_agent: s(45),
             broker_blocked: s(30),
             every: s(5),
+            quiet: s(60),
         }
     }
 }

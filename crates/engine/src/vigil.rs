@@ -54,6 +54,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
             () = tokio::time::sleep(core.options.patience.every) => {}
             () = stop.cancelled() => return,
         }
+        core.alerts.catch_up();
         broker(&core, &mut blocked).await;
         if let Err(error) = kinds(&core, &mut unserved).await {
             tracing::warn!(%error, "nobody looks for work without agents");

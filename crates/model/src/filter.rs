@@ -112,6 +112,14 @@ impl Filter {
     /// [`FilterError`] for the first term that is none.
     pub fn parse(text: &str) -> Result<Filter, FilterError> {
         let mut terms = vec![];
+        if text.matches('"').count() % 2 == 1 {
+            let at = text.rfind('"').unwrap_or_default();
+            return Err(FilterError {
+                term: text[at..].to_owned(),
+                at,
+                reason: "this quote is not closed".into(),
+            });
+        }
         for (at, word) in words(text) {
             let error = |reason| FilterError {
                 term: word.clone(),
@@ -355,6 +363,8 @@ mod tests {
 
     #[test]
     fn quotes_keep_spaces_and_a_minus_negates() {
+        let open = Filter::parse("state:dead text:~\"un").unwrap_err();
+        assert_eq!((open.at, open.term.as_str()), (17, "\"un"));
         let filter = Filter::parse("-text:~\"not found\"  lane:a").unwrap();
         assert!(filter.terms[0].not);
         assert_eq!(filter.terms[0].values, ["not found"]);

@@ -66,6 +66,11 @@ pub struct Override {
     pub jitter: Option<Jitter>,
 }
 
+impl Override {
+    /// Its fields.
+    pub const FIELDS: [&str; 5] = ["retries", "backoff", "base_ms", "max_ms", "jitter"];
+}
+
 /// Overrides by class.
 pub type Overrides = BTreeMap<Class, Override>;
 

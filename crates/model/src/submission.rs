@@ -4,12 +4,13 @@ mod collaboration;
 pub use collaboration::with_decision;
 
 use crate::agent::Who;
+use crate::failure::Class;
 use crate::id::TaskId;
 use crate::json::Json;
 use crate::life::Life;
 use crate::limits;
 use crate::name::{Kind, Lane};
-use crate::retry::Overrides;
+use crate::retry::{Override, Overrides};
 use crate::task::{Priority, Spec, Task};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -147,10 +148,18 @@ impl Submission {
             .filter(|name| !FIELDS.contains(&name.as_str()))
             .map(|name| Mistake::at(format!("/{name}"), unknown(name, &FIELDS)))
             .collect();
+        let unread = fields.get("retry").map(unknown_retry).unwrap_or_default();
+        let told = !unread.is_empty();
+        mistakes.extend(unread);
         match serde_json::from_str::<Submission>(text) {
             Ok(submission) if mistakes.is_empty() => return Ok(submission),
             Ok(_) => {}
-            Err(error) => mistakes.push(Mistake::at(blame(&fields), trimmed(&error))),
+            Err(error) => {
+                let place = blame(&fields);
+                if place != "/retry" || !told {
+                    mistakes.push(Mistake::at(place, trimmed(&error)));
+                }
+            }
         }
         Err(mistakes)
     }
@@ -161,7 +170,11 @@ impl Submission {
     /// Every mistake, each with its place and the limit it breaks.
     pub fn check(&self, id: TaskId, now: Timestamp) -> Result<Task, Vec<Mistake>> {
         let mut mistakes = vec![];
-        let kind = keep(&mut mistakes, "/kind", Kind::new(&self.kind));
+        let kind = match self.kind.is_empty() {
+            true => Err("is required: what sort of work it is".to_owned()),
+            false => Kind::new(&self.kind).map_err(|error| error.to_string()),
+        };
+        let kind = keep(&mut mistakes, "/kind", kind);
         let lane = self.lane.as_deref().map_or(Ok(Lane::default()), Lane::new);
         let lane = keep(&mut mistakes, "/lane", lane);
         self.check_sizes(&mut mistakes);
@@ -298,7 +311,6 @@ impl Submission {
     }
 
     fn check_retry(&self, mistakes: &mut Vec<Mistake>) {
-        use crate::failure::Class;
         for (class, change) in &self.retry {
             if matches!(class, Class::Interrupted) {
                 let message = "interrupted is never counted, so it has no policy";
@@ -375,6 +387,32 @@ fn moment(
         ));
     }
     Some(at)
+}
+
+/// Names within `retry` that are none: classes, and parts of their policies.
+fn unknown_retry(retry: &Json) -> Vec<Mistake> {
+    let words = Class::ALL.map(Class::as_str);
+    let mut mistakes = vec![];
+    for (class, change) in retry.value().as_object().into_iter().flatten() {
+        if !words.contains(&class.as_str()) {
+            mistakes.push(Mistake::at(
+                format!("/retry/{class}"),
+                unknown(class, &words),
+            ));
+        }
+        for name in change
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name)
+        {
+            if !Override::FIELDS.contains(&name.as_str()) {
+                let pointer = format!("/retry/{class}/{name}");
+                mistakes.push(Mistake::at(pointer, unknown(name, &Override::FIELDS)));
+            }
+        }
+    }
+    mistakes
 }
 
 /// The first field that cannot be read on its own.

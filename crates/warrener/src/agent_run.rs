@@ -97,7 +97,8 @@ pub(crate) async fn run(setup: Setup) -> Result<Stopped, Problem> {
         problem = line.refused() => return Err(problem),
     };
     line.close().await;
-    drop(guard);
+    // Nothing of this agent is left when it is: nobody else waits for this thread.
+    guard.end();
     // What is left of it (nothing, after a clean end) is no reason to fail.
     let _ = std::fs::remove_dir_all(&work);
     Ok(stopped)

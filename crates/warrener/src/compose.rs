@@ -114,6 +114,7 @@ impl ServerSetup {
             patience: Patience {
                 no_capable_agent: config.patience.no_capable_agent,
                 broker_blocked: config.patience.broker_blocked,
+                quiet: config.patience.quiet,
                 ..Patience::default()
             },
             alerts: crate::alert::sink(config.alert.as_ref()),

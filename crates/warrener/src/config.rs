@@ -174,6 +174,8 @@ pub(crate) struct Patience {
     pub(crate) no_capable_agent: Duration,
     /// A broker that takes nothing.
     pub(crate) broker_blocked: Duration,
+    /// What happens again to the same subject.
+    pub(crate) quiet: Duration,
 }
 
 /// See `[dead]`.

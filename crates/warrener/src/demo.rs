@@ -139,7 +139,7 @@ async fn act(
     team.stop().await;
     let (accepted, result) = result?;
     let left = team.left();
-    report::print(output, &orchestrator, accepted, &result["summary"], &left).await
+    report::print(output, &orchestrator, accepted, &result, &left).await
 }
 
 /// The plot. Gives back how many tasks were accepted, and what the run left.

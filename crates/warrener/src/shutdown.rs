@@ -16,14 +16,17 @@ pub(crate) fn on_signal() -> std::io::Result<CancellationToken> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let asked = token.clone();
     tokio::spawn(async move {
+        // Signals are counted, not looked up in the token: others cancel it too, and a first signal never forces.
+        let mut forces = false;
         loop {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            if asked.is_cancelled() {
+            if forces {
                 std::process::exit(FORCED);
             }
+            forces = true;
             asked.cancel();
         }
     });

@@ -5,8 +5,8 @@ use super::{folder, os};
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{ChildStdin, Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The variable that marks every program of one agent. Who starts programs puts it into [`super::Start::env`].
@@ -20,8 +20,12 @@ const LOOKS: usize = 600;
 /// The agent's handle of its guard. Dropping it lets the guard do its work and end.
 #[derive(Debug)]
 pub struct Guard {
-    _pipe: ChildStdin,
+    pipe: ChildStdin,
+    child: Child,
 }
+
+/// How long a guard may take to end: more than a look at every process of a large machine.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Guard {
     /// Starts `exe args…`, which must call [`guard`].
@@ -39,7 +43,16 @@ impl Guard {
         command.env_remove(INSTANCE).env_remove(super::RUN);
         let mut child = command.spawn()?;
         let pipe = child.stdin.take().expect("stdin was asked to be a pipe");
-        Ok(Guard { _pipe: pipe })
+        Ok(Guard { pipe, child })
+    }
+
+    /// Lets it do its work, and waits for its end.
+    pub fn end(mut self) {
+        drop(self.pipe);
+        let until = Instant::now() + PATIENCE;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 

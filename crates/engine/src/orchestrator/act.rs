@@ -93,8 +93,7 @@ impl Orchestrator {
     /// # Errors
     /// `NotFound`, `NotWaiting`, `Backend`.
     pub async fn reject(&self, task: TaskId, reason: &str, actor: &str) -> Result<View> {
-        let detail = serde_json::json!({ "reason": reason });
-        self.decide_parked(Intent::new(task, Event::Reject, actor).detail(detail))
+        self.decide_parked(Intent::new(task, Event::Reject, actor).rejected(reason))
             .await
     }
 

@@ -5,9 +5,9 @@ use crate::error::Result;
 use crate::transition::{Intent, Moved};
 use std::time::Duration;
 use warrener_backend::query::{DeadGroup, List, SortKey};
-use warrener_model::TaskId;
 use warrener_model::filter::Filter;
 use warrener_model::life::Event;
+use warrener_model::{State, TaskId};
 
 /// Tasks moved in one commit.
 const BATCH: usize = 500;
@@ -43,8 +43,8 @@ pub struct Requeue {
 pub struct Requeued {
     /// Those that match (and, without a dry run, were moved).
     pub tasks: Vec<TaskId>,
-    /// Those that were asked for and are not dead (any more).
-    pub skipped: Vec<TaskId>,
+    /// Those that were asked for and are not dead (any more), with the state they are in; none if there is no such task.
+    pub skipped: Vec<(TaskId, Option<State>)>,
 }
 
 impl Orchestrator {
@@ -80,11 +80,9 @@ impl Orchestrator {
         if requeue.dry_run {
             let rows = self.core.store.tasks(&ids).await?;
             for (id, row) in ids.into_iter().zip(rows) {
-                let dead = row.is_some_and(|t| t.life.state == warrener_model::State::Dead);
-                if dead {
-                    done.tasks.push(id)
-                } else {
-                    done.skipped.push(id)
+                match row.map(|task| task.life.state) {
+                    Some(State::Dead) => done.tasks.push(id),
+                    state => done.skipped.push((id, state)),
                 }
             }
             return Ok(done);
@@ -99,10 +97,11 @@ impl Orchestrator {
                 .iter()
                 .zip(self.core.transitions(intents.collect()).await?)
             {
-                if matches!(moved, Moved::Yes(_)) {
-                    done.tasks.push(*id);
-                } else {
-                    done.skipped.push(*id);
+                match moved {
+                    Moved::Yes(_) => done.tasks.push(*id),
+                    Moved::No { task, .. } => done.skipped.push((*id, Some(task.life.state))),
+                    Moved::Unknown => done.skipped.push((*id, None)),
+                    Moved::Contended => done.skipped.push((*id, Some(State::Dead))),
                 }
             }
             if let Some(rate) = requeue.rate.filter(|rate| *rate > 0.0) {

@@ -4,6 +4,7 @@ use super::{Orchestrator, Spawner, View};
 use crate::core::Core;
 use crate::error::{Error, Result};
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use warrener_backend::store::{Accept, Accepted, Committed, Key, Op};
 use warrener_model::event::{EventKind, NewEvent};
 use warrener_model::submission::check_key;
@@ -168,6 +169,10 @@ impl Orchestrator {
                 ..accept(task.clone(), key, submission, actor, now)
             })));
         }
+        let twice = keys_twice(&ops);
+        if !twice.is_empty() {
+            return Err(BatchError::Items(twice));
+        }
         match self.commit_accepts(ops, by).await? {
             Committed::Done { accepted, .. } => {
                 for (task, accepted) in tasks.iter().zip(&accepted) {
@@ -231,6 +236,22 @@ pub(crate) fn check_submission(
         }
     }
     Ok(task)
+}
+
+/// Items whose key an item before them has for another request: neither is there yet, so no store can say which it is.
+fn keys_twice(ops: &[Op]) -> Vec<(usize, Vec<Mistake>)> {
+    let mut known: HashMap<&str, (usize, [u8; 32])> = HashMap::new();
+    let mut twice = vec![];
+    for (index, op) in ops.iter().enumerate() {
+        let Op::Accept(accept) = op else { continue };
+        let Some(key) = &accept.key else { continue };
+        let (first, digest) = *known.entry(&key.key).or_insert((index, key.digest));
+        if digest != key.digest && twice.len() < 100 {
+            let message = format!("is the key of item {first}, which asks for something else");
+            twice.push((index, vec![Mistake::at("/idempotency_key", message)]));
+        }
+    }
+    twice
 }
 
 /// The row of a task, with the first one of its history.

@@ -1,12 +1,12 @@
 //! A wish to move a task: what shall happen, who wants it, and what comes with it.
 
 use warrener_backend::store::{Ending as Stored, Op};
-use warrener_model::Class;
 use warrener_model::TaskId;
 use warrener_model::id::RunId;
 use warrener_model::json::Json;
 use warrener_model::life::{Ending, Event};
 use warrener_model::task::TaskError;
+use warrener_model::{Class, limits};
 
 /// One wish to move one task.
 #[derive(Clone, Debug)]
@@ -45,6 +45,16 @@ impl Intent {
     pub(crate) fn lost(self, reason: &str) -> Self {
         let words = serde_json::json!({ "class": "lost", "message": reason, "reason": reason });
         self.ending(lost(reason)).detail(words)
+    }
+
+    /// Somebody said no.
+    pub(crate) fn rejected(self, reason: &str) -> Self {
+        let message = match reason {
+            "" => "rejected".to_owned(),
+            reason => format!("rejected: {reason}"),
+        };
+        let words = serde_json::json!({ "reason": reason });
+        self.ending(left(Class::Business, &message)).detail(words)
     }
 
     /// These go into the same change.
@@ -91,9 +101,15 @@ impl Intent {
 
 /// What a lost run leaves.
 pub(super) fn lost(reason: &str) -> Stored {
+    left(Class::Lost, reason)
+}
+
+/// What is left where nothing ran to its end.
+fn left(class: Class, message: &str) -> Stored {
+    let most = message.floor_char_boundary(limits::ERROR_MESSAGE_BYTES);
     let error = TaskError {
-        class: Class::Lost,
-        message: reason.to_owned(),
+        class,
+        message: message[..most].to_owned(),
         detail: serde_json::Value::Null,
         fingerprint: String::new(),
     };

@@ -91,3 +91,41 @@ async fn every_failure_for_want_of_a_resource_says_so_in_the_history_and_is_no_a
         assert_ne!(alert.alert, "scale_up");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_that_follow_each_other_are_told_together_and_none_is_left_out() {
+    let world = World::with(ANY, |options| {
+        quick(options);
+        options.patience.quiet = Duration::from_millis(300);
+    })
+    .await;
+    let mut alerts = world.orchestrator.alerts();
+    let _agent = world.agent("a", 1, |_, input: serde_json::Value| async move {
+        Err(match input == 1 {
+            true => TaskError::network("away"),
+            false => TaskError::critical(format!("number {input}")),
+        })
+    });
+    let first = world
+        .submit(r#"{"kind":"work","input":1,"max_attempts":1}"#)
+        .await;
+    world.end(first).await;
+    for input in 2..5 {
+        let text = format!(r#"{{"kind":"work","input":{input}}}"#);
+        let id = world.submit(&text).await;
+        world.end(id).await;
+    }
+    let mut told = 0;
+    let mut last = String::new();
+    while told < 4 {
+        let alert = next(&mut alerts).await;
+        assert_eq!(alert.subject, "default/work");
+        last = alert.message;
+        let more = last.split_once(" more; the newest: ");
+        told += more.map_or(1, |(count, _)| count.parse::<u64>().unwrap());
+    }
+    assert!(
+        told == 4 && last.contains("(critical): number 4"),
+        "{told} {last}"
+    );
+}

@@ -327,11 +327,23 @@ async fn a_step_that_wants_a_yes_waits_for_it() {
     let task = world.store.run_children(run, 0).await.unwrap()[0].task;
     world
         .orchestrator
-        .reject(task, "", "user:test")
+        .reject(task, "too risky", "user:test")
         .await
         .unwrap();
     let view = end(&world, run).await;
     assert_eq!(view.run.head.state, RunState::Failed);
+    let error = world
+        .orchestrator
+        .task(task)
+        .await
+        .unwrap()
+        .task
+        .error
+        .unwrap();
+    assert_eq!(
+        (error.class.as_str(), error.message.as_str()),
+        ("business", "rejected: too risky")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -74,3 +74,25 @@ fn limits_are_named() {
     let far = r#"{"kind":"a","delay_ms":999999999999}"#;
     assert!(check(far).unwrap_err()[0].message.contains("10 years"));
 }
+
+#[test]
+fn names_within_retry_are_told_with_the_nearest() {
+    let text = r#"{"kind":"b","retry":{"netwrok":{},"timeout":{"retrys":1}}}"#;
+    let mistakes = Submission::read(text).unwrap_err();
+    let told: Vec<(&str, bool)> = mistakes
+        .iter()
+        .map(|m| (m.pointer.as_str(), m.message.contains("did you mean")))
+        .collect();
+    assert_eq!(
+        told,
+        [("/retry/netwrok", true), ("/retry/timeout/retrys", true)]
+    );
+    let bare = Submission::default().check(
+        TaskId::new(Timestamp::from_millis(1), [0; 10]),
+        Timestamp::from_millis(1),
+    );
+    assert_eq!(
+        bare.unwrap_err()[0].message,
+        "is required: what sort of work it is"
+    );
+}

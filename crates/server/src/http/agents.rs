@@ -19,6 +19,7 @@ use warrener_model::{AgentId, Mistake, limits};
 #[utoipa::path(
     get, path = "/api/v1/agents", operation_id = "list_agents", tag = "agents",
     params(
+        ("filter" = Option<String>, Query, description = "FIELD:VALUE[,VALUE…] with spaces between; fields: id role presence drain lanes kinds capabilities host"),
         ("limit" = Option<u32>, Query, description = "1 to 1000; 1000 unless said"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
     ),
@@ -29,7 +30,23 @@ pub(crate) async fn list(
     params: Params,
 ) -> Answer<Json<Page<AgentObject>>> {
     let agents = app.orchestrator.agents().into_iter().map(shown).collect();
-    by_name("agents", &params, agents, |agent: &AgentObject| &agent.id).map(Json)
+    by_name(
+        "agents",
+        &[
+            "id",
+            "role",
+            "presence",
+            "drain",
+            "lanes",
+            "kinds",
+            "capabilities",
+            "host",
+        ],
+        &params,
+        agents,
+        |agent: &AgentObject| &agent.id,
+    )
+    .map(Json)
 }
 
 /// Read an agent

@@ -2,6 +2,7 @@
 
 use crate::auth::ACTOR;
 use crate::failure::{Answer, ERRORS, Failure, at_item};
+use crate::http::tasks::KEY;
 use crate::reading::{Params, body};
 use crate::rights::ByRun;
 use crate::state::App;
@@ -35,6 +36,10 @@ pub(crate) async fn submit(
     request: Request,
 ) -> Answer<(StatusCode, Json<BatchAnswer>)> {
     params.only(&[])?;
+    if request.headers().contains_key(KEY) {
+        let detail = "a batch has no Idempotency-Key: its items have one each, as idempotency_key";
+        return Err(Failure::bad_request(detail));
+    }
     let lines = is_lines(request.headers());
     let text = body(request, app.options.batch_bytes, &app).await?;
     let items = if lines {

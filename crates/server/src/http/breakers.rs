@@ -18,6 +18,7 @@ use warrener_model::{Kind, Timestamp};
 #[utoipa::path(
     get, path = "/api/v1/breakers", operation_id = "list_breakers", tag = "breakers",
     params(
+        ("filter" = Option<String>, Query, description = "FIELD:VALUE[,VALUE…] with spaces between; fields: kind state"),
         ("limit" = Option<u32>, Query, description = "1 to 1000; 1000 unless said"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
     ),
@@ -30,9 +31,13 @@ pub(crate) async fn list(
     let now = app.orchestrator.now().await?;
     let views = app.orchestrator.breakers();
     let breakers = views.into_iter().map(|view| shown(view, now)).collect();
-    by_name("breakers", &params, breakers, |one: &BreakerObject| {
-        &one.kind
-    })
+    by_name(
+        "breakers",
+        &["kind", "state"],
+        &params,
+        breakers,
+        |one: &BreakerObject| &one.kind,
+    )
     .map(Json)
 }
 

@@ -15,7 +15,7 @@ use warrener_backend::query;
 use warrener_engine::Error;
 use warrener_engine::orchestrator::{Requeue, Requeued, Which};
 use warrener_model::filter::{Filter, Key, Op, Term};
-use warrener_model::{Mistake, TaskId};
+use warrener_model::{Mistake, State as TaskState, TaskId};
 
 /// Groups of a page, unless said.
 const GROUPS: usize = 100;
@@ -154,13 +154,26 @@ fn rate(rate: Option<f64>) -> Answer<Option<f64>> {
 }
 
 fn answer(done: &Requeued, dry_run: bool) -> DeadAnswer {
-    let skipped = done.skipped.iter().take(ERRORS).map(|id| Skipped {
-        id: *id,
-        reason: "is not dead".into(),
+    let skipped = done.skipped.iter().take(ERRORS).map(|(id, state)| {
+        let (code, reason) = match state {
+            None => ("not_found", "there is no such task".to_owned()),
+            Some(TaskState::Dead) => (
+                "version_conflict",
+                "was moved by others meanwhile".to_owned(),
+            ),
+            Some(state) => ("illegal_state", format!("is not dead: it is {state}")),
+        };
+        Skipped {
+            id: *id,
+            code: code.into(),
+            reason,
+        }
     });
+    let contended = done.skipped.iter();
+    let contended = contended.filter(|(_, state)| *state == Some(TaskState::Dead));
     DeadAnswer {
         dry_run,
-        matched: (done.tasks.len() + done.skipped.len()) as u64,
+        matched: (done.tasks.len() + contended.count()) as u64,
         done: done.tasks.len() as u64,
         skipped: skipped.collect(),
     }

@@ -19,6 +19,7 @@ use warrener_model::{Lane, State as TaskState};
 #[utoipa::path(
     get, path = "/api/v1/lanes", operation_id = "list_lanes", tag = "lanes",
     params(
+        ("filter" = Option<String>, Query, description = "FIELD:VALUE[,VALUE…] with spaces between; fields: name start paused"),
         ("limit" = Option<u32>, Query, description = "1 to 1000; 1000 unless said"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
     ),
@@ -28,7 +29,14 @@ pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer<Json<
     let agents = app.orchestrator.agents();
     let views = app.orchestrator.lanes().await?;
     let lanes = views.iter().map(|view| shown(view, &agents)).collect();
-    by_name("lanes", &params, lanes, |lane: &LaneObject| &lane.name).map(Json)
+    by_name(
+        "lanes",
+        &["name", "start", "paused"],
+        &params,
+        lanes,
+        |lane: &LaneObject| &lane.name,
+    )
+    .map(Json)
 }
 
 /// Read a lane

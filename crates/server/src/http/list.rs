@@ -6,7 +6,9 @@ use crate::reading::Params;
 use crate::state::App;
 use axum::Json;
 use axum::extract::State;
-use warrener_api::{Page, TaskObject};
+use serde::Serialize;
+use serde_json::Value;
+use warrener_api::{Page, Problem, TaskObject};
 use warrener_backend::query::{List, SortKey};
 use warrener_engine::Error;
 use warrener_model::filter::Filter;
@@ -93,15 +95,18 @@ pub(crate) fn limit(params: &Params, unless_said: usize) -> Answer<usize> {
         .unwrap_or(unless_said))
 }
 
-/// A page of a list that is short and sorted by name, whole in memory.
-pub(crate) fn by_name<T>(
+/// A page of a list that is short and sorted by name, whole in memory. `fields` may be asked for in its filter.
+pub(crate) fn by_name<T: Serialize>(
     list: &str,
+    fields: &[&str],
     params: &Params,
     items: Vec<T>,
     name: impl Fn(&T) -> &str,
 ) -> Answer<Page<T>> {
-    params.only(&["limit", "cursor"])?;
-    let id = ListId::of(&[list]);
+    params.only(&["filter", "limit", "cursor"])?;
+    let words = params.text("filter").unwrap_or_default().trim();
+    let terms = terms(words, fields)?;
+    let id = ListId::of(&[list, words]);
     let after = match params.text("cursor") {
         Some(cursor) => Some(id.open(cursor)?),
         None => None,
@@ -112,7 +117,14 @@ pub(crate) fn by_name<T>(
             .as_ref()
             .is_none_or(|after| name(item).as_bytes() > after.as_slice())
     };
-    let mut items: Vec<T> = items.into_iter().filter(rest).collect();
+    let meant = |item: &T| {
+        let shown = serde_json::to_value(item).unwrap_or_default();
+        terms.iter().all(|term| term.takes(&shown))
+    };
+    let items = items.into_iter().filter(rest);
+    let mut items: Vec<T> = items
+        .filter(|item| terms.is_empty() || meant(item))
+        .collect();
     let more = items.len() > limit;
     items.truncate(limit);
     let last = items.last().filter(|_| more);
@@ -120,6 +132,57 @@ pub(crate) fn by_name<T>(
         next: last.map(|last| id.seal(name(last).as_bytes())),
         items,
     })
+}
+
+/// One term of the filter of such a list: a field of the object is, or has, one of these; or none of them.
+struct NamedTerm<'a> {
+    not: bool,
+    field: &'a str,
+    values: Vec<&'a str>,
+}
+
+impl NamedTerm<'_> {
+    fn takes(&self, shown: &Value) -> bool {
+        let is = |value: &Value| match value {
+            Value::String(text) => self.values.contains(&text.as_str()),
+            Value::Null => false,
+            other => self.values.contains(&other.to_string().as_str()),
+        };
+        let found = match &shown[self.field] {
+            Value::Array(all) => all.iter().any(is),
+            Value::Object(all) => all.keys().any(|key| self.values.contains(&key.as_str())),
+            one => is(one),
+        };
+        found != self.not
+    }
+}
+
+fn terms<'a>(text: &'a str, fields: &[&str]) -> Answer<Vec<NamedTerm<'a>>> {
+    let no = |detail: String| {
+        let hint = format!(
+            "terms are FIELD:VALUE[,VALUE…]; fields are {}",
+            fields.join(", ")
+        );
+        Err(Problem::new("filter_invalid", detail).hint(hint).into())
+    };
+    let mut terms = vec![];
+    for word in text.split_whitespace() {
+        let (not, bare) = match word.strip_prefix('-') {
+            Some(bare) => (true, bare),
+            None => (false, word),
+        };
+        match bare.split_once(':') {
+            Some((field, values)) if fields.contains(&field) && !values.is_empty() => {
+                let values = values.split(',').collect();
+                terms.push(NamedTerm { not, field, values });
+            }
+            Some((field, _)) if !fields.contains(&field) => {
+                return no(unknown(field, fields));
+            }
+            _ => return no(format!("\"{word:.60}\" is no term")),
+        }
+    }
+    Ok(terms)
 }
 
 fn sorted(text: &str) -> Answer<(SortKey, bool)> {

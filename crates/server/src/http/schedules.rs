@@ -45,6 +45,7 @@ pub(crate) async fn create(
 #[utoipa::path(
     get, path = "/api/v1/schedules", operation_id = "list_schedules", tag = "schedules",
     params(
+        ("filter" = Option<String>, Query, description = "FIELD:VALUE[,VALUE…] with spaces between; fields: name paused"),
         ("limit" = Option<u32>, Query, description = "1 to 1000; 1000 unless said"),
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
     ),
@@ -56,7 +57,9 @@ pub(crate) async fn list(
 ) -> Answer<Json<Page<ScheduleObject>>> {
     let rows = app.orchestrator.schedules().await?;
     let rows: Vec<&Schedule> = rows.iter().collect();
-    let page = by_name("schedules", &params, rows, |row| row.name.as_str())?;
+    let page = by_name("schedules", &["name", "paused"], &params, rows, |row| {
+        row.name.as_str()
+    })?;
     let bare = |row: &Schedule| {
         let mut object = shown(row);
         if let Some(task) = &mut object.task {

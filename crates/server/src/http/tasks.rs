@@ -17,7 +17,7 @@ use warrener_engine::orchestrator::View;
 use warrener_model::{Mistake, Submission, TaskId, limits};
 
 /// The header that makes a submission happen once.
-const KEY: &str = "idempotency-key";
+pub(crate) const KEY: &str = "idempotency-key";
 
 /// Submit a task
 ///

@@ -101,6 +101,15 @@ fn items_may_carry_keys() {
         (&again[0]["id"], &again[1]["id"]),
         (&items[2]["id"], &items[0]["id"])
     );
+    // Neither item is there yet: no task can be named.
+    let problem = server.post(BATCH, json!([item("z", 1), item("z", 2)]));
+    let problem = problem.problem(422, "invalid");
+    assert_eq!(pointers(&problem), ["/1/idempotency_key"]);
+    assert_eq!(problem["task_id"], json!(null));
+    let keyed = server.request("POST", BATCH).header("idempotency-key", "k");
+    server
+        .send(keyed, b"[{\"kind\":\"a\"}]")
+        .problem(400, "bad_request");
     assert_eq!(server.get("/api/v1/books").ok()["accepted"], 2);
 }
 

@@ -237,3 +237,42 @@ fn the_books_close() {
     assert_eq!((&books["open"], &books["lost"]), (&json!(1), &json!(0)));
     assert_eq!(books["purged"], 0);
 }
+
+#[test]
+fn lists_by_name_have_filters_of_their_fields() {
+    let server = Server::start();
+    server.worker("ann");
+    server.worker("bob");
+    server.post("/api/v1/lanes/attic/pause", json!({})).ok();
+    let ids = |path: &str, field: &str| -> Vec<String> {
+        let page = server.get(path).ok();
+        let items = page["items"].as_array().unwrap();
+        items
+            .iter()
+            .map(|one| one[field].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(ids("/api/v1/agents?filter=id:ann,cleo", "id"), ["ann"]);
+    assert_eq!(
+        ids("/api/v1/agents?filter=-id:ann%20presence:up", "id"),
+        ["bob"]
+    );
+    assert_eq!(
+        ids("/api/v1/agents?filter=lanes:default", "id"),
+        ["ann", "bob"]
+    );
+    assert_eq!(ids("/api/v1/lanes?filter=paused:true", "name"), ["attic"]);
+    for (path, word) in [
+        ("agents", "rol:worker"),
+        ("lanes", "paused"),
+        ("breakers", "state:"),
+    ] {
+        let problem = server
+            .get(&format!("/api/v1/{path}?filter={word}"))
+            .problem(400, "filter_invalid");
+        assert!(
+            problem["hint"].as_str().unwrap().contains("FIELD:VALUE"),
+            "{problem}"
+        );
+    }
+}

@@ -1,7 +1,7 @@
 //! Flags of `warrener agent …`.
 
 use super::server::AgentRun;
-use super::task::PageArgs;
+use super::task::NamedArgs;
 use super::values::span;
 use clap::{Args, Subcommand};
 use std::time::Duration;
@@ -13,10 +13,11 @@ pub(crate) enum Verb {
     Run(AgentRun),
     /// List agents
     ///
-    /// Example:
+    /// Examples:
     ///   warrener agent list -o json
+    ///   warrener agent list -f 'presence:lost,left'
     #[command(verbatim_doc_comment)]
-    List(PageArgs),
+    List(NamedArgs),
     /// Show an agent
     ///
     /// Example:

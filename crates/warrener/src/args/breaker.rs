@@ -1,6 +1,6 @@
 //! Flags of `warrener breaker …`.
 
-use super::task::PageArgs;
+use super::task::NamedArgs;
 use clap::{Args, Subcommand};
 use warrener_model::Kind;
 
@@ -9,10 +9,11 @@ use warrener_model::Kind;
 pub(crate) enum Verb {
     /// List circuit breakers, by kind
     ///
-    /// Example:
+    /// Examples:
     ///   warrener breaker list
+    ///   warrener breaker list -f state:open
     #[command(verbatim_doc_comment)]
-    List(PageArgs),
+    List(NamedArgs),
     /// Close the breaker of a kind: what it needs works again
     ///
     /// Example:

@@ -1,6 +1,6 @@
 //! Flags of `warrener lane …`.
 
-use super::task::PageArgs;
+use super::task::NamedArgs;
 use clap::{Args, Subcommand};
 use warrener_model::Lane;
 
@@ -9,10 +9,11 @@ use warrener_model::Lane;
 pub(crate) enum Verb {
     /// List lanes with their counts
     ///
-    /// Example:
+    /// Examples:
     ///   warrener lane list
+    ///   warrener lane list -f paused:true
     #[command(verbatim_doc_comment)]
-    List(PageArgs),
+    List(NamedArgs),
     /// Show a lane
     ///
     /// Example:

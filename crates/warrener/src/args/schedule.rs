@@ -1,6 +1,6 @@
 //! Flags of `warrener schedule …`.
 
-use super::task::PageArgs;
+use super::task::{NamedArgs, PageArgs};
 use super::values::{Input, input, label, span};
 use super::workflow::set;
 use clap::{ArgGroup, Args, Subcommand};
@@ -22,10 +22,11 @@ pub(crate) enum Verb {
     Create(Box<Create>),
     /// List schedules by name
     ///
-    /// Example:
+    /// Examples:
     ///   warrener schedule list
+    ///   warrener schedule list -f paused:true
     #[command(verbatim_doc_comment)]
-    List(PageArgs),
+    List(NamedArgs),
     /// Show a schedule
     ///
     /// Example:

@@ -163,6 +163,19 @@ pub(crate) struct ListArgs {
     /// Only what matches: terms such as state:failed,dead label.k:v age:>1h
     #[arg(short, long, value_name = "FILTER", value_parser = filter, allow_hyphen_values = true)]
     pub(crate) filter: Option<String>,
+    /// Sort by created_at, finished_at or priority; - in front turns it round
+    #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
+    pub(crate) sort: Option<String>,
+    #[command(flatten)]
+    pub(crate) page: PageArgs,
+}
+
+/// Which page of a list by name
+#[derive(Args, Clone, Debug)]
+pub(crate) struct NamedArgs {
+    /// Only what matches: FIELD:VALUE[,VALUE…]; - in front is all others
+    #[arg(short, long, value_name = "FILTER", allow_hyphen_values = true)]
+    pub(crate) filter: Option<String>,
     #[command(flatten)]
     pub(crate) page: PageArgs,
 }
@@ -179,9 +192,6 @@ pub(crate) struct PageArgs {
     /// Every page
     #[arg(long, conflicts_with = "cursor")]
     pub(crate) all: bool,
-    /// Sort by created_at, finished_at or priority; - in front turns it round
-    #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
-    pub(crate) sort: Option<String>,
 }
 
 /// One task

@@ -26,14 +26,30 @@ pub(crate) fn run(verb: Verb, globals: &Globals) -> Result<ExitCode, CliError> {
     }
 }
 
+/// Nothing done of what was named is a failure.
+fn done(answer: &DeadAnswer) -> Result<(), CliError> {
+    if let (0, [first, others @ ..]) = (answer.done, &*answer.skipped) {
+        let more = match others.len() {
+            0 => String::new(),
+            n => format!(", and {n} more like it"),
+        };
+        let reason = crate::report::plain(&first.reason);
+        let detail = format!("nothing was done: task {} {reason}{more}", first.id);
+        return Err(CliError::new(&first.code, detail));
+    }
+    Ok(())
+}
+
 /// Says which tasks were left as they are.
-fn skipped(answer: &DeadAnswer, globals: &Globals) {
-    for Skipped { id, reason } in &answer.skipped {
+fn skipped(answer: &DeadAnswer, globals: &Globals) -> Result<(), CliError> {
+    done(answer)?;
+    for Skipped { id, reason, .. } in &answer.skipped {
         let reason = crate::report::plain(reason);
         globals
             .output
             .note(&format!("left as it is: {id}: {reason}"));
     }
+    Ok(())
 }
 
 /// A filter that also asks for dead tasks.

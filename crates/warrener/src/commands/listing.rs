@@ -18,7 +18,7 @@ const ROWS: usize = 500;
 pub(crate) fn query(filter: Option<String>, page: &PageArgs) -> ListQuery {
     ListQuery {
         filter,
-        sort: page.sort.clone(),
+        sort: None,
         limit: Some(if page.all {
             ROWS
         } else {

@@ -108,6 +108,7 @@ pub(crate) const KEYS: &[Key] = &[
     key(&["alert", "command"], List, None, "gets each alert as JSON on stdin"),
     key(&["alert", "webhook"], Secret, None, "gets each alert as a POST"),
     key(&["alert", "no_capable_agent_after"], Span, Some("45s"), "work of a kind that no agent serves alerts after this"),
+    key(&["alert", "quiet"], Span, Some("60s"), "what happens again to the same lane, kind or agent within this is told together"),
     key(&["alert", "broker_blocked_after"], Span, Some("30s"), "a broker that takes nothing alerts after this"),
     key(&["dead", "keep"], Span, Some("30d"), "how long dead letters are kept"),
     key(&["dead", "auto_requeue", "class"], Word(CLASSES), None, "dead letters of this class are tried again by themselves"),

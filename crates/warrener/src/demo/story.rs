@@ -1,7 +1,7 @@
 //! Tells what happens, as the store's events say it.
 
 use crate::error::CliError;
-use crate::output::Output;
+use crate::output::{Form, Output};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -12,6 +12,18 @@ use warrener_model::session::Session;
 
 /// Rows of history read at once.
 const PAGE: usize = 500;
+
+/// The story is for people: where something else is asked for it stands beside the data, or is left out.
+pub(super) fn tell(output: &Output, text: &str) -> Result<(), CliError> {
+    match output.form {
+        Form::Table if output.quiet => Ok(()),
+        Form::Table => output.line(text),
+        Form::Json | Form::Jsonl => {
+            output.note(text);
+            Ok(())
+        }
+    }
+}
 
 pub(super) struct Story<'a> {
     orchestrator: Orchestrator,
@@ -40,7 +52,7 @@ impl<'a> Story<'a> {
 
     /// A line of the teller's own.
     pub(super) fn say(&mut self, text: &str) -> Result<(), CliError> {
-        self.output.line(text)
+        tell(self.output, text)
     }
 
     /// Reads on until the task with this title was started; says by whom.
@@ -145,7 +157,7 @@ impl<'a> Story<'a> {
         };
         let time = event.at.to_string();
         let clock = time.get(11..23).unwrap_or(&time);
-        self.output.line(&format!("{clock}  {title}: {text}"))
+        tell(self.output, &format!("{clock}  {title}: {text}"))
     }
 
     /// What people call a task.
@@ -161,32 +173,36 @@ impl<'a> Story<'a> {
 
     /// What was asked, what each said in the end, and what came of it.
     pub(super) fn tell_session(&self, session: &Session) -> Result<(), CliError> {
-        self.output.line(&format!(
-            "asked {}: {}",
-            session.members.len(),
-            session.question
-        ))?;
+        tell(
+            self.output,
+            &format!("asked {}: {}", session.members.len(), session.question),
+        )?;
         let ideas = session.contributions.iter().filter(|one| one.round == 1);
         for idea in ideas {
             let words = |text: &Option<String>| text.clone().unwrap_or_default();
-            self.output.line(&format!(
-                "  {}: {} ({})",
-                idea.agent,
-                words(&idea.answer.suggestion),
-                words(&idea.answer.rationale)
-            ))?;
+            tell(
+                self.output,
+                &format!(
+                    "  {}: {} ({})",
+                    idea.agent,
+                    words(&idea.answer.suggestion),
+                    words(&idea.answer.rationale)
+                ),
+            )?;
         }
         let votes = session.contributions.iter().filter(|one| one.round > 1);
         for vote in votes {
             let choice = vote.answer.choice.clone().unwrap_or_default();
-            self.output
-                .line(&format!("  {} votes for: {choice}", vote.agent))?;
+            tell(
+                self.output,
+                &format!("  {} votes for: {choice}", vote.agent),
+            )?;
         }
         match &session.verdict.decision {
-            Some(decision) => self.output.line(&format!("decided: {decision}")),
+            Some(decision) => tell(self.output, &format!("decided: {decision}")),
             None => {
                 let reason = session.reason.clone().unwrap_or_default();
-                self.output.line(&format!("nothing decided: {reason}"))
+                tell(self.output, &format!("nothing decided: {reason}"))
             }
         }
     }

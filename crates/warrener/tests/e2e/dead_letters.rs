@@ -194,10 +194,29 @@ fn defect_26_a_requeue_is_counted_once_for_each_and_starts_attempts_anew() {
     let task = morgue.http.ends(id, "succeeded");
     assert_eq!((&task["replays"], &task["attempt"]), (&json!(2), &json!(3)));
     // What is not dead any more is not requeued.
-    let done = morgue.place.call(&["dlq", "requeue", id, "-o", "json"]);
-    if done.exit == Some(0) {
-        assert_eq!(done.json()["done"], 0);
+    let nobody = "01a20a76-a351-717e-aab1-8c54e75b1571";
+    for act in [
+        &["requeue"][..],
+        &["discard", "--yes"],
+        &["requeue", "--dry-run"],
+    ] {
+        let on = |id: &str| morgue.place.call(&[&["dlq"], act, &[id]].concat());
+        on(id).fails(5, &["illegal_state", "nothing was done", "succeeded"]);
+        on(nobody).fails(3, &["not_found", nobody]);
     }
+    // Of several, what can be done is.
+    let two = [
+        "dlq",
+        "requeue",
+        "--dry-run",
+        nobody,
+        &morgue.rows[1],
+        "-o",
+        "json",
+    ];
+    let done = morgue.place.call(&two).exits(0).json();
+    assert_eq!((&done["matched"], &done["done"]), (&json!(1), &json!(1)));
+    assert_eq!(done["skipped"][0]["code"], "not_found");
     assert_eq!(morgue.http.task(id)["replays"], 2);
     assert_eq!(morgue.ids("kind:row"), sorted(&morgue.rows[1..]));
     assert_eq!(morgue.ids("kind:file"), sorted(&morgue.files), "left alone");

@@ -103,6 +103,27 @@ fn the_demo_closes_its_books_and_leaves_nothing() {
     assert_eq!(files, 3, "the user's folder is as it was");
 }
 
+#[test]
+fn as_json_the_demo_is_one_object() {
+    let place = Place::new();
+    place.write("a.md", "# A\n");
+    let ran = place.run("demo -o json").exits(0);
+    let books = ran.json();
+    assert_eq!(books["balanced"], true, "{books}");
+    assert_eq!(books["accepted"], books["succeeded"]);
+    assert_eq!(books["result"]["decision"]["state"], "decided");
+    assert!(
+        ran.err.contains("kill -9 "),
+        "the story is beside it: {}",
+        ran.err
+    );
+    assert!(
+        !ran.err.contains("agent_lost\",\"subject\":\"c"),
+        "only one was lost: {}",
+        ran.err
+    );
+}
+
 #[track_caller]
 fn nothing_is_left(place: &Place) {
     until("the end of everything", || {

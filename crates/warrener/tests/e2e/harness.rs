@@ -205,10 +205,15 @@ impl Place {
 
     /// The same without waiting for anything.
     pub(crate) fn agent_alone(&self, name: &str, flags: &str, script: &str) -> Process {
+        Process::start(self, name, self.agent_command(name, flags, script))
+    }
+
+    /// What starts such an agent.
+    pub(crate) fn agent_command(&self, name: &str, flags: &str, script: &str) -> Command {
         let mut args = vec!["agent", "run", "--name", name];
         args.extend(flags.split_whitespace());
         args.extend(["--", "sh", "-c", script]);
-        self.start(name, &args)
+        self.command(&args)
     }
 
     /// The processes of this place that run, whoever started them: id and command line, without the program's folder.

@@ -2,8 +2,9 @@
 
 use crate::harness::{PATIENCE, Place, port, until};
 use crate::http::text;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use std::process::Stdio;
 
 /// Runs until the file `go` is there.
 const WAITS: &str = r#"
@@ -167,4 +168,30 @@ fn a_second_signal_ends_a_server_at_once_and_nothing_is_lost() {
     assert!(matches!(exit, Some(0 | 130)), "{exit:?}");
     let _server = place.server();
     assert_eq!(place.http().task(&id)["state"], "ready");
+}
+
+#[test]
+fn the_end_of_stdin_beside_the_first_signal_is_no_second_signal() {
+    let place = Place::new();
+    let _server = place.server();
+    let http = place.http();
+    let mut command = place.agent_command("ann", "--follow-stdin", WAITS);
+    let mut agent = command
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let id = http.submit(&json!({ "kind": "work" }));
+    place.said("starts");
+    drop(agent.stdin.take());
+    http.until_presence("ann", "draining");
+    let pid = i32::try_from(agent.id())
+        .ok()
+        .and_then(Pid::from_raw)
+        .unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    place.write("go", "");
+    assert_eq!(agent.wait().unwrap().code(), Some(0));
+    assert_eq!(http.ends(&id, "succeeded")["attempt"], 1);
+    http.until_presence("ann", "left");
 }

@@ -1,6 +1,6 @@
 //! `warrener breaker list`.
 
-use crate::args::task::PageArgs;
+use crate::args::task::NamedArgs;
 use crate::commands::listing;
 use crate::error::CliError;
 use crate::globals::Globals;
@@ -8,12 +8,12 @@ use crate::view::BREAKER;
 use std::process::ExitCode;
 use warrener_api::Client;
 
-pub(crate) fn run(args: &PageArgs, globals: &Globals) -> Result<ExitCode, CliError> {
+pub(crate) fn run(args: &NamedArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     listing::print(
         globals,
         &BREAKER,
-        listing::query(None, args),
-        args.all,
+        listing::query(args.filter.clone(), &args.page),
+        args.page.all,
         Client::breakers,
     )
 }

@@ -24,11 +24,12 @@ pub(crate) fn run(args: Discard, globals: &Globals) -> Result<ExitCode, CliError
             dry_run: true,
             ..request.clone()
         };
-        let count = server.ask(|client| client.discard(&dry))?.done;
-        globals.confirm(&format!("discard {count} dead letters?"))?;
+        let would = server.ask(|client| client.discard(&dry))?;
+        super::done(&would)?;
+        globals.confirm(&format!("discard {} dead letters?", would.done))?;
     }
     let answer = server.ask(|client| client.discard(&request))?;
-    super::skipped(&answer, globals);
+    super::skipped(&answer, globals)?;
     globals.output.row(&DEAD_ACT, &answer)?;
     Ok(ExitCode::SUCCESS)
 }

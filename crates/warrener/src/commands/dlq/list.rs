@@ -14,6 +14,7 @@ pub(crate) fn run(args: ListArgs, globals: &Globals) -> Result<ExitCode, CliErro
     let filter = dead(args.filter.as_deref());
     let query = ListQuery {
         fields: listing::bodies(globals),
+        sort: args.sort,
         ..listing::query(Some(filter), &args.page)
     };
     listing::print(globals, &DEAD, query, args.page.all, Client::tasks)

@@ -19,7 +19,7 @@ pub(crate) fn run(args: Requeue, globals: &Globals) -> Result<ExitCode, CliError
         reset_attempts: !args.keep_attempts,
     };
     let answer = globals.server()?.ask(|client| client.requeue(&request))?;
-    super::skipped(&answer, globals);
+    super::skipped(&answer, globals)?;
     globals.output.row(&DEAD_ACT, &answer)?;
     Ok(ExitCode::SUCCESS)
 }

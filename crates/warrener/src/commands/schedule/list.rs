@@ -1,6 +1,6 @@
 //! `warrener schedule list`.
 
-use crate::args::task::PageArgs;
+use crate::args::task::NamedArgs;
 use crate::commands::listing;
 use crate::error::CliError;
 use crate::globals::Globals;
@@ -8,7 +8,7 @@ use crate::view::SCHEDULE;
 use std::process::ExitCode;
 use warrener_api::Client;
 
-pub(crate) fn run(args: &PageArgs, globals: &Globals) -> Result<ExitCode, CliError> {
-    let query = listing::query(None, args);
-    listing::print(globals, &SCHEDULE, query, args.all, Client::schedules)
+pub(crate) fn run(args: &NamedArgs, globals: &Globals) -> Result<ExitCode, CliError> {
+    let query = listing::query(args.filter.clone(), &args.page);
+    listing::print(globals, &SCHEDULE, query, args.page.all, Client::schedules)
 }

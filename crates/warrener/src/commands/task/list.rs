@@ -12,6 +12,7 @@ use warrener_api::client::routes::ListQuery;
 pub(crate) fn run(args: ListArgs, globals: &Globals) -> Result<ExitCode, CliError> {
     let query = ListQuery {
         fields: listing::bodies(globals),
+        sort: args.sort,
         ..listing::query(args.filter, &args.page)
     };
     listing::print(globals, &TASK, query, args.page.all, Client::tasks)

@@ -75,6 +75,7 @@ impl Look<'_> {
         Some(Patience {
             no_capable_agent: self.span(&["alert", "no_capable_agent_after"])?,
             broker_blocked: self.span(&["alert", "broker_blocked_after"])?,
+            quiet: self.span(&["alert", "quiet"])?,
         })
     }
 
