@@ -286,7 +286,7 @@ impl SessionObject {
                 })
                 .collect(),
             participants: texts(session.participants()),
-            missing: texts(session.missing()),
+            missing: session.missed(),
             themes: verdict
                 .themes
                 .iter()

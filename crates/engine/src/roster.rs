@@ -3,6 +3,7 @@
 
 use crate::core::Core;
 use crate::error::{Error, Result};
+use std::collections::BTreeSet;
 use warrener_backend::store::{Change, Op};
 use warrener_model::agent::{Agent, Card, Presence, Who};
 use warrener_model::{AgentId, Timestamp};
@@ -79,15 +80,19 @@ impl Core {
     pub(crate) async fn restore_agents(&self, now: Timestamp) -> Result<()> {
         let _one = self.roster.lock().await;
         let direct = self.broker.capabilities().direct;
-        let mut lost = vec![];
+        let (mut lost, mut expected) = (vec![], BTreeSet::new());
         for mut agent in self.store.agents().await? {
             let there = matches!(agent.presence, Presence::Up | Presence::Draining);
             if there && direct {
+                if agent.presence == Presence::Up {
+                    expected.insert(agent.card.who.agent_id.clone());
+                }
                 (agent.presence, agent.seen_at) = (Presence::Lost, now);
                 lost.push(Change::from(Op::Agent(Box::new(agent.clone()))));
             }
             self.registry.restore(agent);
         }
+        self.sessions.expect(expected);
         if !lost.is_empty() {
             self.store.commit(lost).await?;
         }

@@ -17,7 +17,7 @@ use crate::core::Core;
 use crate::error::Result;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use warrener_backend::Store;
 use warrener_backend::run::{Child, RunOp, Tally};
 use warrener_backend::store::Op;
@@ -25,43 +25,14 @@ use warrener_model::id::{RunId, TaskId};
 use warrener_model::run::{RunHead, RunState, StepRow, StepState};
 use warrener_model::task::Task;
 use warrener_model::{State, Timestamp};
-use warrener_workflow::{Plan, Seen};
+use warrener_workflow::Seen;
 
 mod ask;
 mod drive;
+mod plans;
 pub(crate) mod stop;
 pub(crate) use ask::session_over;
-
-/// Workflows that are kept read.
-const KEPT: usize = 256;
-
-/// The workflows of runs that were looked at last, so that each is read once.
-#[derive(Debug, Default)]
-pub(crate) struct Plans(Mutex<HashMap<RunId, Arc<Known>>>);
-
-/// What never changes of a run.
-#[derive(Debug)]
-pub(crate) struct Known {
-    pub(crate) plan: Plan,
-    pub(crate) inputs: serde_json::Value,
-    /// The task in whose place it is done.
-    pub(crate) parent: Option<TaskId>,
-}
-
-impl Plans {
-    fn get(&self, run: RunId) -> Option<Arc<Known>> {
-        let known = self.0.lock().expect("a map does not panic");
-        known.get(&run).cloned()
-    }
-
-    pub(crate) fn put(&self, run: RunId, known: Arc<Known>) {
-        let mut all = self.0.lock().expect("a map does not panic");
-        if all.len() >= KEPT {
-            all.clear();
-        }
-        all.insert(run, known);
-    }
-}
+pub(crate) use plans::{Known, Plans};
 
 /// The runs that one round of decisions touches.
 #[derive(Debug, Default)]
@@ -164,8 +135,8 @@ impl Board {
             return Ok(None);
         };
         let (run, steps) = *whole;
-        let workflow = match warrener_workflow::read(&run.spec.file) {
-            Ok(workflow) => workflow,
+        let plan = match core.plans.plan(&run.spec.file) {
+            Ok(plan) => plan,
             Err(mistakes) => {
                 // Of an older version that took it. Its tasks must not hold up the others.
                 let first = mistakes.first().map(ToString::to_string);
@@ -174,7 +145,8 @@ impl Board {
             }
         };
         let known = Arc::new(Known {
-            plan: Plan::of(workflow),
+            plan,
+            bytes: run.spec.file.len() + run.spec.inputs.as_str().len(),
             inputs: run.spec.inputs.value(),
             parent: run.spec.parent,
         });

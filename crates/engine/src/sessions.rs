@@ -8,6 +8,7 @@ use crate::collaboration::Released;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::refused::{self, Refusal};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use warrener_backend::session::SessionOp;
 use warrener_backend::store::{Change, Op};
 use warrener_backend::{Address, Committed, Delivery, Message, Outgoing};
-use warrener_model::agent::{Operation, Presence};
+use warrener_model::agent::{Operation, Presence, Role};
 use warrener_model::message::{self, Named, SessionAnswer, named};
 use warrener_model::session::{Effect, Event, Living, Origin, Session, SessionState, Step, apply};
 use warrener_model::{AgentId, SessionId, Timestamp, limits};
@@ -37,17 +38,20 @@ pub(crate) struct Sessions {
     begun: Mutex<Vec<SessionId>>,
     /// Those of tasks that may not wait for them any more.
     left: Mutex<Vec<SessionId>>,
+    /// Who lived when the server before this one ended, and when this one began.
+    expected: Mutex<Option<(Instant, BTreeSet<AgentId>)>>,
 }
 
 impl Default for Sessions {
     fn default() -> Self {
         let (timer, ended) = (Notify::new(), watch::Sender::new(0));
-        let (begun, left) = Default::default();
+        let (begun, left, expected) = Default::default();
         Sessions {
             timer,
             ended,
             begun,
             left,
+            expected,
         }
     }
 }
@@ -56,6 +60,24 @@ impl Sessions {
     /// A change that is not committed yet opens this one.
     pub(crate) fn begun(&self, id: SessionId) {
         self.begun.lock().expect("a list does not panic").push(id);
+    }
+
+    /// These lived when the server before this one ended.
+    pub(crate) fn expect(&self, agents: BTreeSet<AgentId>) {
+        *self.expected.lock().expect("a set does not panic") = Some((Instant::now(), agents));
+    }
+
+    /// Those, for as long as they have not been called lost.
+    fn expected(&self, lease: Duration) -> BTreeSet<AgentId> {
+        let mut expected = self.expected.lock().expect("a set does not panic");
+        if expected
+            .as_ref()
+            .is_some_and(|(since, _)| since.elapsed() >= lease)
+        {
+            *expected = None;
+        }
+        let agents = expected.as_ref().map(|(_, agents)| agents.clone());
+        agents.unwrap_or_default()
     }
 
     /// A parked task moved on.
@@ -82,8 +104,13 @@ impl Core {
     /// Agents that can be asked now, by this server's view.
     pub(crate) fn living(&self) -> Vec<Living> {
         let views = self.registry.views().into_iter();
+        // Those whose links ended with the server before this one are on their way back: they are asked at their hello.
+        let expected = self.sessions.expected(self.options.timers.lease);
         let up = views.filter(|view| {
-            view.agent.presence == Presence::Up && view.agent.card.role.may(Operation::Answer)
+            let agent = &view.agent;
+            let back =
+                agent.presence == Presence::Lost && expected.contains(&agent.card.who.agent_id);
+            (agent.presence == Presence::Up || back) && agent.card.role.may(Operation::Answer)
         });
         let one = |view: crate::registry::AgentView| Living {
             agent: view.agent.card.who.agent_id,
@@ -189,7 +216,8 @@ impl Core {
             });
         }
         let silent = session.silent().into_iter();
-        for id in silent.filter(|id| only.is_none_or(|only| only == *id)) {
+        let meant = |id: &&AgentId| only.is_none_or(|only| only == *id) && self.may_answer(id);
+        for id in silent.filter(meant) {
             let agent = self.registry.agent(id);
             let there = |agent: &warrener_model::agent::Agent| {
                 matches!(agent.presence, Presence::Up | Presence::Draining)
@@ -230,6 +258,12 @@ impl Core {
         }
     }
 
+    /// Its role lets it take part, as far as it is known.
+    fn may_answer(&self, agent: &AgentId) -> bool {
+        let role = self.registry.role(agent);
+        role.is_none_or(|role| role.may(Operation::Answer))
+    }
+
     async fn take_answer(
         &self,
         agent: &AgentId,
@@ -240,6 +274,13 @@ impl Core {
         let Some(session) = self.store.session(id).await? else {
             return no("unknown", format!("there is no session {id}"));
         };
+        if !self.may_answer(agent) {
+            let role = self.registry.role(agent).map_or("stranger", Role::as_str);
+            return no(
+                "not_invited",
+                format!("session {id}: a {role} is not asked"),
+            );
+        }
         // The same answer again is no second one: its acknowledgement was lost.
         if session.has(agent, body.round, &body.answer) {
             return Ok(Ok(()));

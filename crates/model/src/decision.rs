@@ -121,17 +121,26 @@ pub struct Decision {
     pub tally: Tally,
 }
 
-/// Counts the ballots. `options` is how many options there are, `members` how many could have answered. Ballots for
+/// Who could have answered, and how many of them have a ballot: what a quorum is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turnout {
+    /// Those who lived when it began.
+    pub members: usize,
+    /// Those of them who are among the ballots.
+    pub heard: usize,
+}
+
+/// Counts the ballots. `options` is how many options there are. Ballots for
 /// options that do not exist cannot be made ([`Vote::read`]); a second ballot of an agent must not be given.
-pub fn decide(rules: &Rules, options: usize, members: usize, ballots: &[Ballot]) -> Decision {
+pub fn decide(rules: &Rules, options: usize, turnout: Turnout, ballots: &[Ballot]) -> Decision {
     let mut decision = match rules.method {
         Method::Ranked => ranked::count(rules, options, ballots),
         _ => sums::count(rules, options, ballots),
     };
-    let heard = Weight::share(ballots.len() as u64, members.max(ballots.len()) as u64);
+    let (heard, members) = (Weight::whole(turnout.heard), Weight::whole(turnout.members));
     let objection = if ballots.is_empty() {
         Some(Undecided::NoAnswers)
-    } else if heard < rules.quorum {
+    } else if !heard.reaches(rules.quorum, members) {
         Some(Undecided::NoQuorum)
     } else if decision.tally.cast == Weight::ZERO {
         Some(Undecided::NoWeight)

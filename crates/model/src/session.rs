@@ -10,7 +10,7 @@
 use crate::decision::{Answer, Method, Rules, Tally, Undecided, Weight};
 use crate::id::{RunId, SessionId, TaskId};
 use crate::json::Json;
-use crate::name::AgentId;
+use crate::name::{AgentId, Capability};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -221,6 +221,9 @@ pub struct Session {
     pub round_ms: u64,
     /// So many answers must be in before a round ends early.
     pub count: Option<u32>,
+    /// Capabilities that are required and that nobody had when it opened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfilled: Vec<Capability>,
     /// Who is asked.
     pub members: Vec<Member>,
     /// Where it is.
@@ -255,7 +258,7 @@ impl Session {
             "alternatives": verdict.alternatives,
             "dissent": verdict.dissent,
             "participants": self.participants(),
-            "missing": self.missing(),
+            "missing": self.missed(),
         });
         Json::of(&output).unwrap_or_default()
     }
@@ -309,6 +312,13 @@ impl Session {
         let there = self.participants();
         let members = self.members.iter().map(|member| &member.agent);
         members.filter(|id| !there.contains(id)).collect()
+    }
+
+    /// All that is missing, in words: members by name, capabilities as `cap:NAME`.
+    pub fn missed(&self) -> Vec<String> {
+        let members = self.missing().into_iter().map(ToString::to_string);
+        let unfilled = self.unfilled.iter().map(|name| format!("cap:{name}"));
+        members.chain(unfilled).collect()
     }
 
     /// Whether it has taken just this answer.

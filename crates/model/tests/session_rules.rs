@@ -122,3 +122,39 @@ proptest! {
         prop_assert_eq!(run(&order), run(&[0, 1, 2, 3, 4]));
     }
 }
+
+fn vote(session: &Session, name: &str, choice: &str) -> Session {
+    let event = Event::Answer {
+        agent: agent(name),
+        round: 1,
+        answer: Answer {
+            choice: Some(choice.into()),
+            ..Answer::default()
+        },
+    };
+    apply(session, event, at(10)).session
+}
+
+#[test]
+fn who_came_later_fills_no_quorum_and_a_capability_that_nobody_has_is_named() {
+    let request = OpenSession {
+        quorum: 1.0,
+        required: vec![
+            "agent:ann".into(),
+            "agent:bob".into(),
+            "agent:late".into(),
+            "cap:rare".into(),
+        ],
+        ..request()
+    };
+    let session = opened(&request, &["ann", "bob"]);
+    let session = vote(&vote(&session, "ann", "red"), "late", "red");
+    let over = apply(&session, Event::Due, at(2_000)).session;
+    assert_eq!(
+        (over.state, over.reason.as_deref()),
+        (SessionState::NoDecision, Some("no_quorum"))
+    );
+    assert_eq!(over.missed(), ["bob", "cap:rare"]);
+    let both = apply(&vote(&session, "bob", "red"), Event::Due, at(2_000)).session;
+    assert_eq!(both.verdict.decision.as_deref(), Some("red"));
+}

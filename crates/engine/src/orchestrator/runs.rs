@@ -16,7 +16,7 @@ use warrener_model::life::{Event, Needs, State};
 use warrener_model::run::{Run, RunHead, RunSpec, RunState, StepRow, StepState};
 use warrener_model::submission::check_key;
 use warrener_model::{Mistake, Timestamp};
-use warrener_workflow::{Mistake as FileMistake, Plan};
+use warrener_workflow::Mistake as FileMistake;
 
 /// How often a change is made again because a step ended meanwhile.
 const TRIES: usize = 32;
@@ -91,12 +91,13 @@ pub(crate) async fn new_run(
     parent: Option<TaskId>,
     now: Timestamp,
 ) -> std::result::Result<NewRun, RunMistakes> {
-    let plan = Plan::of(warrener_workflow::read(&file).map_err(RunMistakes::File)?);
+    let plan = core.plans.plan(&file).map_err(RunMistakes::File)?;
     let inputs = plan.inputs(given).map_err(Error::Invalid)?;
     let inputs = serde_json::Value::Object(inputs);
     let kept = Json::of(&inputs)
         .map_err(|error| Error::Invalid(vec![Mistake::at("/inputs", error.to_string())]))?;
     let digest = digest(&file, &kept);
+    let bytes = file.len() + kept.as_str().len();
     let spec = RunSpec {
         id,
         name: plan.workflow().name.clone(),
@@ -108,6 +109,7 @@ pub(crate) async fn new_run(
     };
     let known = Arc::new(Known {
         plan,
+        bytes,
         inputs,
         parent,
     });

@@ -115,3 +115,45 @@ async fn shared_state_is_written_by_agents_that_are_known_and_may() {
     }
     panic!("ann may write, and nothing came of it");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_monitor_that_is_named_has_no_voice() {
+    let world = World::new(ANY).await;
+    let mut watcher = Puppet::adviser(&world, "watcher").await;
+    watcher
+        .say(Inbox::Presence, &card(&watcher, Role::Monitor))
+        .await;
+    watcher.hear::<warrener_model::message::Welcome>().await;
+    let question = warrener_model::session::OpenSession {
+        question: "which?".into(),
+        options: vec!["red".into(), "blue".into()],
+        required: vec!["agent:watcher".into()],
+        quorum: 0.0,
+        deadline_ms: 60_000,
+        ..Default::default()
+    };
+    let id = world.orchestrator.open_session(&question).await.unwrap().id;
+    let answer = warrener_model::message::SessionAnswer {
+        session_id: id,
+        round: 1,
+        agent_id: None,
+        instance: None,
+        answer: warrener_model::decision::Answer {
+            choice: Some("red".into()),
+            ..Default::default()
+        },
+    };
+    watcher.say(Inbox::Results, &answer).await;
+    while world.orchestrator.refusals().get("answer/not_invited") != Some(&1) {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert!(
+        world
+            .orchestrator
+            .session(id)
+            .await
+            .unwrap()
+            .contributions
+            .is_empty()
+    );
+}

@@ -192,3 +192,67 @@ async fn a_handler_in_rust_is_asked_once_a_round() {
     stop.cancel();
     running.await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_new_server_asks_before_anybody_is_back_is_asked_of_those_who_lived() {
+    let world = World::new(ANY).await;
+    let ann = Puppet::join(&world, "ann", 1).await;
+    let bob = Puppet::join(&world, "bob", 1).await;
+    let world = world.restart().await;
+    let opened = world
+        .orchestrator
+        .open_session(&request(60_000))
+        .await
+        .unwrap();
+    assert_eq!(
+        (opened.state, opened.members.len()),
+        (SessionState::Open, 2)
+    );
+    for puppet in [ann, bob] {
+        let mut puppet = puppet.back(&world).await;
+        let invite: Invite = puppet.hear().await;
+        assert_eq!(invite.session_id, opened.id);
+        puppet
+            .say(Inbox::Results, &answer(&puppet, opened.id, "red"))
+            .await;
+    }
+    assert_eq!(
+        ended(&world, opened.id).await.verdict.decision.as_deref(),
+        Some("red")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_questions_than_an_agent_thinks_of_at_once_wait_for_their_turn() {
+    // Nobody is asked twice here.
+    let world = World::with(ANY, |options| options.timers.hello = LONG).await;
+    let who = boot("ann");
+    let broker = world.ground.agent(&who);
+    up(&*broker).await;
+    let worker = Worker::builder(broker, "ann")
+        .options(|options| {
+            options.instance = Some(who.instance.clone());
+            options.timers = world.options.timers;
+        })
+        .on_invite(|_| async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Ok(Answer {
+                choice: Some("blue".into()),
+                ..Answer::default()
+            })
+        })
+        .build();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(worker.run(stop.clone()));
+    world.joined("ann").await;
+    let mut opened = vec![];
+    for _ in 0..50 {
+        let session = world.orchestrator.open_session(&request(20_000)).await;
+        opened.push(session.unwrap().id);
+    }
+    for id in opened {
+        assert_eq!(ended(&world, id).await.state, SessionState::Decided);
+    }
+    stop.cancel();
+    running.await.unwrap();
+}

@@ -80,7 +80,7 @@ fn scores(rules: &Rules, left: &BTreeSet<usize>, ballots: &[Ballot]) -> BTreeMap
 
 enum Step {
     Won(usize),
-    /// All that are left are equal; the one listed first.
+    /// The last two are equal; the one listed first.
     Equal(usize),
     Out(Vec<usize>),
     /// No ballot counts any more, or none ever did.
@@ -103,7 +103,11 @@ fn step(scores: &BTreeMap<usize, Weight>, cast: Weight, earlier: &[Round]) -> St
         return Step::Nobody;
     };
     let Some((next, _)) = groups.next() else {
-        return Step::Equal(last[0]);
+        // Of more than two somebody goes, and the ballots for that one decide.
+        return match last.len() {
+            0..=2 => Step::Equal(last[0]),
+            _ => Step::Out(vec![weakest(last, earlier)]),
+        };
     };
     let together: Weight = last.iter().map(|_| lowest).sum();
     if together < next {

@@ -10,6 +10,8 @@ use std::ops::AddAssign;
 pub struct Weight(u64);
 
 const UNIT: u64 = 1_000_000;
+/// What a float may be away from the millionth that is meant.
+const NOISE: f64 = 0.001;
 
 impl Weight {
     /// Nothing.
@@ -17,11 +19,16 @@ impl Weight {
     /// One whole.
     pub const ONE: Self = Self(UNIT);
 
-    /// A share between 0 and 1, rounded to millionths; nothing for anything else, so also for what is no number.
+    /// So many wholes.
+    pub fn whole(count: usize) -> Self {
+        Self((count as u64).saturating_mul(UNIT))
+    }
+
+    /// A share between 0 and 1, in millionths, the rest of them cut off: two thirds are reached by two of three. Nothing for anything else, so also for what is no number.
     pub fn part(value: f64) -> Option<Self> {
         (0.0..=1.0)
             .contains(&value)
-            .then(|| Self((value * UNIT as f64).round() as u64))
+            .then(|| Self((value * UNIT as f64 + NOISE) as u64))
     }
 
     /// `part` of `whole`; nothing of nothing is nothing.

@@ -1,7 +1,7 @@
 //! The end of a session: ballots from answers, the decision, and what is told of those who wanted something else.
 
 use super::{Alternative, Dissent, Phase, Session, Verdict, text, word};
-use crate::decision::{Ballot, Decision, Vote, Weight, decide};
+use crate::decision::{Ballot, Decision, Turnout, Vote, Weight, decide};
 use crate::name::AgentId;
 use std::collections::BTreeMap;
 
@@ -35,8 +35,15 @@ pub(super) fn decided(session: &mut Session) {
             })
         })
         .collect();
-    let lived = session.members.iter().filter(|member| member.lived).count();
-    let decision = decide(&session.rules, session.ballot.len(), lived, &ballots);
+    let lived = session.members.iter().filter(|member| member.lived);
+    let heard = lived
+        .clone()
+        .filter(|member| ballots.iter().any(|ballot| ballot.agent == member.agent));
+    let turnout = Turnout {
+        heard: heard.count(),
+        members: lived.count(),
+    };
+    let decision = decide(&session.rules, session.ballot.len(), turnout, &ballots);
     if let Err(why) = decision.result {
         session.reason = Some(word(why).into());
     }

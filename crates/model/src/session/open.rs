@@ -310,6 +310,7 @@ pub fn open(
         last_round: request.rounds,
         round_ms: request.deadline_ms,
         count: counts.max(),
+        unfilled: unfilled(&required, living),
         members,
         state: SessionState::Open,
         reason: None,
@@ -327,6 +328,20 @@ pub fn open(
         apply::begin(&mut session, 1, now);
     }
     Ok(session)
+}
+
+/// Capabilities that are required, and that nobody has who lives.
+fn unfilled(required: &[Required], living: &[Living]) -> Vec<Capability> {
+    let wanted = required.iter().filter_map(|one| match one {
+        Required::Capability(name) => Some(name),
+        _ => None,
+    });
+    let nobody = |name: &&Capability| {
+        !living
+            .iter()
+            .any(|one| one.capabilities.contains_key(*name))
+    };
+    wanted.filter(nobody).cloned().collect()
 }
 
 fn members(

@@ -6,6 +6,7 @@ use futures_util::FutureExt;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use warrener_backend::{Address, Inbox, Outgoing};
 use warrener_model::SessionId;
@@ -14,12 +15,18 @@ use warrener_model::message::{Invite, SessionAnswer};
 
 /// Sessions that are remembered; the oldest go.
 const KEPT: usize = 256;
-/// Answers thought of at once; who is asked more is asked again.
+/// Answers thought of at once.
 const AT_ONCE: usize = 8;
+/// Invitations that wait for their turn; who is asked more is asked again.
+const WAITING: usize = 1_024;
 
 /// See the module. By session: ids sort by time.
 #[derive(Debug, Default)]
-pub(super) struct Invites(BTreeMap<SessionId, Known>);
+pub(super) struct Invites {
+    known: BTreeMap<SessionId, Known>,
+    /// The first deadline goes first.
+    waiting: BTreeMap<SessionId, (Instant, Invite)>,
+}
 
 #[derive(Debug)]
 struct Known {
@@ -41,8 +48,43 @@ impl Invites {
         self.thinking().for_each(CancellationToken::cancel);
     }
 
+    /// Until one of those that are thought of has its answer.
+    fn wait(&mut self, invite: Invite) {
+        let id = invite.session_id;
+        if self.waiting.len() < WAITING || self.waiting.contains_key(&id) {
+            let within = invite.within_ms.map(Duration::from_millis);
+            // Without a span it is in no hurry: a year.
+            let until = Instant::now() + within.unwrap_or(Duration::from_secs(31_536_000));
+            self.waiting.insert(id, (until, invite));
+        }
+    }
+
+    /// The next one, with what is left of its time. Those that are over are passed over.
+    fn next(&mut self) -> Option<Invite> {
+        let now = Instant::now();
+        self.waiting.retain(|_, (until, _)| *until > now);
+        let first = self.waiting.iter().min_by_key(|(_, (until, _))| *until);
+        let id = first.map(|(id, _)| *id)?;
+        let (until, mut invite) = self.waiting.remove(&id)?;
+        let left = u64::try_from((until - now).as_millis()).unwrap_or(u64::MAX);
+        invite.within_ms = invite.within_ms.map(|_| left);
+        Some(invite)
+    }
+
+    /// Of what has been answered only the newest are remembered.
+    fn forget(&mut self) {
+        while self.known.len() > KEPT {
+            let answered = |known: &Known| !matches!(known.state, State::Thinking(_));
+            let oldest = self.known.iter().find(|(_, known)| answered(known));
+            let Some(id) = oldest.map(|(id, _)| *id) else {
+                return;
+            };
+            self.known.remove(&id);
+        }
+    }
+
     fn thinking(&self) -> impl Iterator<Item = &CancellationToken> {
-        self.0.values().filter_map(|known| match &known.state {
+        self.known.values().filter_map(|known| match &known.state {
             State::Thinking(stop) => Some(stop),
             _ => None,
         })
@@ -56,7 +98,7 @@ impl Session {
             return;
         }
         let (id, round) = (invite.session_id, invite.round);
-        match self.invites.0.get(&id) {
+        match self.invites.known.get(&id) {
             Some(known) if known.round > round => return,
             Some(known) if known.round == round => {
                 if let State::Said(letter) = &known.state {
@@ -72,14 +114,14 @@ impl Session {
             _ => {}
         }
         if self.invites.thinking().count() >= AT_ONCE {
+            self.invites.wait(invite);
             return;
         }
+        self.invites.waiting.remove(&id);
         let stop = CancellationToken::new();
         let state = State::Thinking(stop.clone());
-        self.invites.0.insert(id, Known { round, state });
-        while self.invites.0.len() > KEPT {
-            self.invites.0.pop_first();
-        }
+        self.invites.known.insert(id, Known { round, state });
+        self.invites.forget();
         tracing::info!(session_id = %id, round, phase = ?invite.phase, "asked");
         let (executor, ended) = (self.executor.clone(), self.ended.clone());
         let asked = Asked {
@@ -106,9 +148,9 @@ impl Session {
         round: u32,
         answer: Result<Answer, String>,
     ) {
-        let known = self.invites.0.get_mut(&id);
+        let known = self.invites.known.get_mut(&id);
         let Some(known) = known.filter(|known| known.round == round) else {
-            return;
+            return self.next_invited();
         };
         match answer {
             Ok(answer) => {
@@ -127,6 +169,13 @@ impl Session {
                 tracing::warn!(session_id = %id, round, why, "no answer from here");
                 known.state = State::Silent;
             }
+        }
+        self.next_invited();
+    }
+
+    fn next_invited(&mut self) {
+        if let Some(invite) = self.invites.next() {
+            self.invited(invite);
         }
     }
 }
