@@ -65,8 +65,17 @@ pub enum RunQuery {
         /// At most so many.
         limit: usize,
     },
-    /// The tasks of a step, in the order of its items.
-    Children(RunId, u32),
+    /// The tasks of a step, in the order of its items, with their outputs or without.
+    Children {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: u32,
+        /// With them.
+        outputs: bool,
+    },
+    /// How many bytes the outputs of a step's tasks have together.
+    OutputBytes(RunId, u32),
     /// Tasks of a run that are not over; some of them.
     Open {
         /// The run.
@@ -96,6 +105,8 @@ pub enum RunRows {
     List(Vec<Run>),
     /// To `Children`.
     Children(Vec<Child>),
+    /// To `OutputBytes`.
+    Bytes(u64),
     /// To `Open`.
     Open(Vec<TaskId>),
     /// To `Cancelling`.
@@ -169,7 +180,9 @@ ask! {
     /// [`RunQuery::List`].
     runs(states: Vec<RunState>, before: Option<(Timestamp, RunId)>, limit: usize) -> Vec<Run> = RunQuery::List { states, before, limit } => List,
     /// [`RunQuery::Children`].
-    run_children(run: RunId, step: u32) -> Vec<Child> = RunQuery::Children(run, step) => Children,
+    run_children(run: RunId, step: u32, outputs: bool) -> Vec<Child> = RunQuery::Children { run, step, outputs } => Children,
+    /// [`RunQuery::OutputBytes`].
+    run_output_bytes(run: RunId, step: u32) -> u64 = RunQuery::OutputBytes(run, step) => Bytes,
     /// [`RunQuery::Open`].
     run_open(run: RunId, limit: usize) -> Vec<TaskId> = RunQuery::Open { run, limit } => Open,
     /// [`RunQuery::Cancelling`].

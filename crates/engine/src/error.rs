@@ -171,7 +171,7 @@ impl Error {
                 Refusal::Held { .. } => "locked",
                 Refusal::Fenced(_) | Refusal::NotHeld => "lock_lost",
                 Refusal::Forgotten => "cursor_invalid",
-                Refusal::TooMany(_) => "too_large",
+                Refusal::TooMany(_) | Refusal::TooLarge(_) => "too_large",
             },
             Error::ScheduleExists(_) => "name_taken",
             Error::ScheduleBusy { .. } => "illegal_state",
@@ -214,6 +214,9 @@ fn told(subject: &str, why: &Refusal) -> String {
         }
         Refusal::TooMany(most) => {
             format!("more than {most} keys of {subject} would change at once")
+        }
+        Refusal::TooLarge(most) => {
+            format!("more than {most} bytes of {subject} would be written at once")
         }
     }
 }

@@ -24,7 +24,7 @@ use warrener_backend::store::Op;
 use warrener_model::id::{RunId, TaskId};
 use warrener_model::run::{RunHead, RunState, StepRow, StepState};
 use warrener_model::task::Task;
-use warrener_model::{State, Timestamp};
+use warrener_model::{State, Timestamp, limits};
 use warrener_workflow::Seen;
 
 mod ask;
@@ -61,6 +61,8 @@ pub(crate) struct Board {
     dirty: Vec<u32>,
     /// Whether the head is to be written.
     moved: bool,
+    /// Why what was looked at cannot be seen.
+    too_much: Option<String>,
 }
 
 impl Boards {
@@ -122,6 +124,7 @@ impl Board {
             ready: VecDeque::new(),
             dirty: vec![],
             moved: false,
+            too_much: None,
         }
     }
 
@@ -223,7 +226,7 @@ impl Board {
     /// Why a step failed: how many of its tasks did not succeed, and what became of the first of them.
     async fn why(&mut self, store: &dyn Store, n: u32) -> Result<String> {
         let row = self.step(n).clone();
-        let children = store.run_children(self.head.id, n).await?;
+        let children = store.run_children(self.head.id, n, false).await?;
         let mut now = children
             .iter()
             .map(|child| self.fresh.get(&child.task).unwrap_or(child));
@@ -345,7 +348,20 @@ impl Board {
             (Some(value), _) => vec![value.value()],
             (None, 0) => vec![],
             (None, _) => {
-                let children = store.run_children(self.head.id, n).await?;
+                let bytes = store.run_output_bytes(self.head.id, n).await?;
+                if bytes > limits::BATCH_BYTES as u64 {
+                    let (id, most) = (&row.id, limits::BATCH_BYTES);
+                    let why = format!(
+                        "the outputs of step \"{id}\" have {bytes} bytes together; at most {most} can be looked at"
+                    );
+                    self.too_much = Some(why);
+                    return Ok(Seen {
+                        state: row.state,
+                        error: row.error,
+                        outputs: vec![],
+                    });
+                }
+                let children = store.run_children(self.head.id, n, true).await?;
                 let output = |child: &Child| {
                     let child = self.fresh.get(&child.task).unwrap_or(child);
                     let output = child

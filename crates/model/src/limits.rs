@@ -87,3 +87,5 @@ pub const LOCK_LEASE: Duration = Duration::from_secs(86_400);
 pub const STATE_WORD_CHARS: usize = 200;
 /// Keys of a space that one restore may write: all of them in one transaction, which others wait for.
 pub const RESTORE_KEYS: usize = 100_000;
+/// Bytes of the values that one restore may write: nobody else writes meanwhile.
+pub const RESTORE_BYTES: usize = 32 * 1024 * 1024;

@@ -145,6 +145,8 @@ pub enum Refusal {
     Forgotten,
     /// More keys than one change may write.
     TooMany(usize),
+    /// More bytes than one change may write.
+    TooLarge(usize),
 }
 
 /// What a write does to its key: a value that is over goes first, by a version of its own.

@@ -137,11 +137,23 @@ pub(crate) fn query(db: &Connection, query: &RunQuery) -> rusqlite::Result<RunRo
             );
             RunRows::List(all(db, &sql, params![at, id, words, bound(*limit)], run)?)
         }
-        RunQuery::Children(id, step) => {
-            let sql = "SELECT c.task, ifnull(t.state, 'cancelled'), o.output, o.message FROM child c \
-                       LEFT JOIN task t ON t.id = c.task LEFT JOIN outcome o ON o.task = t.n \
-                       WHERE c.run = ?1 AND c.step = ?2 ORDER BY c.item";
-            RunRows::Children(all(db, sql, params![id.as_bytes(), step], child)?)
+        RunQuery::Children { run, step, outputs } => {
+            let output = if *outputs { "o.output" } else { "NULL" };
+            let sql = format!(
+                "SELECT c.task, ifnull(t.state, 'cancelled'), {output}, o.message FROM child c \
+                 LEFT JOIN task t ON t.id = c.task LEFT JOIN outcome o ON o.task = t.n \
+                 WHERE c.run = ?1 AND c.step = ?2 ORDER BY c.item"
+            );
+            RunRows::Children(all(db, &sql, params![run.as_bytes(), step], child)?)
+        }
+        RunQuery::OutputBytes(id, step) => {
+            let sql = "SELECT ifnull(sum(octet_length(o.output)), 0) FROM child c \
+                       CROSS JOIN task t ON t.id = c.task CROSS JOIN outcome o ON o.task = t.n \
+                       WHERE c.run = ?1 AND c.step = ?2";
+            let bytes: i64 = db
+                .prepare_cached(sql)?
+                .query_row(params![id.as_bytes(), step], |row| row.get(0))?;
+            RunRows::Bytes(bytes.cast_unsigned())
         }
         RunQuery::Open { run, limit } => {
             let sql = format!(

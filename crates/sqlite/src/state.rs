@@ -10,7 +10,7 @@ pub(crate) use query::query;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use warrener_backend::state::{StateOp, Stated, Write};
 use warrener_model::event::Cursor;
-use warrener_model::limits::RESTORE_KEYS;
+use warrener_model::limits::{RESTORE_BYTES, RESTORE_KEYS};
 use warrener_model::name::{Space, StateKey};
 use warrener_model::state::lock::{Hold, Lock, Want, fence, lock};
 use warrener_model::state::{Act, Cause, Head, Plan, Refusal, restore, write};
@@ -216,20 +216,33 @@ fn whole(
     let sql = "SELECT h.key, h.version, h.live, h.expires_at, v.value, w.value, w.expires_at \
                FROM state_head h JOIN state_version v ON v.n = h.n LEFT JOIN state_version w ON w.n = \
                (SELECT max(n) FROM state_version INDEXED BY state_key WHERE space = h.space AND key = h.key AND n <= ?2) \
-               WHERE h.space = ?1 AND (v.value IS NOT w.value OR v.expires_at IS NOT w.expires_at) LIMIT ?3";
+               WHERE h.space = ?1 AND v.n IS NOT w.n AND (v.value IS NOT w.value OR v.expires_at IS NOT w.expires_at) LIMIT ?3";
     let key = params![
         space.as_str(),
         then.0.cast_signed(),
         bound(RESTORE_KEYS + 1)
     ];
-    let acts: Vec<(StateKey, Head, Option<Act>)> = all(db, sql, key, |row: &Row<'_>| {
+    // All that is done here is done while nobody else writes.
+    let mut bytes = 0;
+    let mut statement = db.prepare_cached(sql)?;
+    let rows = statement.query_map(key, |row: &Row<'_>| {
         let mut cells = Cells::new(row);
         let (key, head) = (cells.word()?, read_head(&mut cells)?);
         let (current, old, expires_at) = (cells.raw()?, cells.raw()?, cells.maybe_time()?);
         let old = old.as_ref().map(|value| (value, expires_at));
         let current = current.as_ref().map(|value| (value, head.expires_at));
-        Ok((key, head, restore(old, current, now)))
+        let size = old.map_or(0, |(value, _)| value.as_str().len());
+        Ok((size, (key, head, restore(old, current, now))))
     })?;
+    let mut acts: Vec<(StateKey, Head, Option<Act>)> = vec![];
+    for row in rows {
+        let (size, act) = row?;
+        bytes += size;
+        if bytes > RESTORE_BYTES {
+            return Ok(Err(Refusal::TooLarge(RESTORE_BYTES)));
+        }
+        acts.push(act);
+    }
     if acts.len() > RESTORE_KEYS {
         return Ok(Err(Refusal::TooMany(RESTORE_KEYS)));
     }

@@ -18,6 +18,7 @@ pub mod notices;
 pub mod purge;
 pub mod ready;
 pub mod refused;
+pub mod restore;
 pub mod runs;
 pub mod sample;
 pub mod schedules;
@@ -125,6 +126,7 @@ macro_rules! store_suite {
             state::a_request_that_comes_twice_writes_once,
             state::what_is_over_becomes_a_tombstone,
             state::a_space_becomes_what_it_was_by_new_versions,
+            restore::a_restore_of_too_many_bytes_changes_nothing,
             state::old_versions_are_forgotten,
             state::a_lock_has_one_holder_and_fences_the_others,
             state::a_refused_write_takes_its_whole_change_back,

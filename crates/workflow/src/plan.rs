@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use warrener_model::json::Json;
 use warrener_model::run::{StepRow, StepState};
 use warrener_model::session::OpenSession;
-use warrener_model::{Mistake, Submission};
+use warrener_model::{Mistake, Submission, limits};
 
 /// A workflow, ready to be run.
 #[derive(Debug)]
@@ -273,9 +273,20 @@ impl Plan {
             let count = items.len();
             return Err(format!("{}: {count} items; at most {ITEMS}", list.place));
         }
+        // Counted as they are made: what nobody takes is not held in memory for all items.
+        let (mut bytes, one, all) = (0, limits::INPUT_BYTES, limits::BATCH_BYTES);
         let drafts = items.iter().enumerate().map(|(index, item)| {
-            draft(&context.with_item(item, index))
-                .map_err(|why: String| format!("item {index}: {why}"))
+            let draft = draft(&context.with_item(item, index))
+                .map_err(|why: String| format!("item {index}: {why}"))?;
+            let size = draft.submission.input.as_str().len();
+            bytes += size + draft.submission.description.len();
+            match (size > one, bytes > all) {
+                (true, _) => Err(format!(
+                    "item {index}: its input has {size} bytes; the limit is {one}"
+                )),
+                (_, true) => Err(format!("its tasks have more than {all} bytes together")),
+                _ => Ok(draft),
+            }
         });
         drafts.collect::<Result<_, _>>().map(Begun::Tasks)
     }

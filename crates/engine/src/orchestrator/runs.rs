@@ -333,7 +333,7 @@ impl Orchestrator {
     }
 
     async fn retry_tasks(&self, id: RunId, step: u32, actor: &str) -> Result<()> {
-        let children = self.core.store.run_children(id, step).await?;
+        let children = self.core.store.run_children(id, step, false).await?;
         let over = children
             .iter()
             .filter(|child| child.state.is_final() && child.state != State::Succeeded);

@@ -44,6 +44,11 @@ impl Board {
         let place = usize::try_from(n).unwrap_or(usize::MAX);
         let known = self.known.clone();
         let seen = self.look(core, Some(place)).await?;
+        if let Some(why) = self.too_much.take() {
+            let state = self.cannot(n, &why);
+            self.over(&*core.store, n, state).await?;
+            return Ok(vec![]);
+        }
         let context = known.plan.context(&self.about(), &known.inputs, &seen);
         let begun = known.plan.begin(place, &context, &seen);
         let mut ops = vec![];
@@ -169,6 +174,12 @@ impl Board {
         }
         let known = self.known.clone();
         let seen = self.look(core, None).await?;
+        if let Some(why) = self.too_much.take() {
+            if known.plan.workflow().output.is_some() {
+                self.without_output(why);
+            }
+            return Ok(());
+        }
         let context = known.plan.context(&self.about(), &known.inputs, &seen);
         let output = known.plan.output(&context, &seen);
         match output.and_then(|output| Json::of(&output).map_err(|error| error.to_string())) {

@@ -46,4 +46,5 @@ mod submissions;
 mod submit;
 mod token;
 mod waits;
+mod wide;
 mod work;

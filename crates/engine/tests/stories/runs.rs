@@ -231,7 +231,7 @@ async fn a_step_that_may_fail_holds_nothing_up_and_is_not_tried_behind_the_back_
     let filter = Filter::parse(&format!("run:{run} state:failed")).unwrap();
     let failed = world.orchestrator.count(filter, 10).await.unwrap();
     assert_eq!(failed, 1);
-    let children = world.store.run_children(run, 1).await.unwrap();
+    let children = world.store.run_children(run, 1, true).await.unwrap();
     let refused = world
         .orchestrator
         .retry(children[1].task, None, false, "user:test")
@@ -315,7 +315,7 @@ async fn a_step_that_wants_a_yes_waits_for_it() {
         count(&starts, "ship"),
     );
     assert_eq!(waiting, (1, 1, 0));
-    let task = world.store.run_children(run, 0).await.unwrap()[0].task;
+    let task = world.store.run_children(run, 0, true).await.unwrap()[0].task;
     world
         .orchestrator
         .approve(task, "", "user:test")
@@ -324,7 +324,7 @@ async fn a_step_that_wants_a_yes_waits_for_it() {
     assert_eq!(end(&world, run).await.run.head.state, RunState::Succeeded);
 
     let run = start(&world, file, json!({})).await;
-    let task = world.store.run_children(run, 0).await.unwrap()[0].task;
+    let task = world.store.run_children(run, 0, true).await.unwrap()[0].task;
     world
         .orchestrator
         .reject(task, "too risky", "user:test")

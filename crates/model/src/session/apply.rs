@@ -102,7 +102,9 @@ pub fn apply(session: &Session, event: Event, now: Timestamp) -> Step {
     let refused = match event {
         Event::Due => None,
         Event::Cancel { .. } if next.state.is_final() => Some(Refused::Late),
-        Event::Cancel { reason } => {
+        Event::Cancel { mut reason } => {
+            // It goes into what waits for the session.
+            reason.truncate(reason.floor_char_boundary(limits::ERROR_MESSAGE_BYTES));
             mark(&mut next, RoundEnd::Cancelled, now);
             end(&mut next, SessionState::Cancelled, Some(reason), now);
             effects = vec![Effect::Closed];

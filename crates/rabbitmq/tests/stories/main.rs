@@ -81,6 +81,8 @@ mod submit;
 mod token;
 #[path = "../../../engine/tests/stories/waits.rs"]
 mod waits;
+#[path = "../../../engine/tests/stories/wide.rs"]
+mod wide;
 #[path = "../../../engine/tests/stories/work.rs"]
 mod work;
 

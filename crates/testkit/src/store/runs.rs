@@ -207,7 +207,10 @@ pub async fn the_tasks_of_a_step_come_in_their_order<H: Harness>(h: H) {
         tasks: ids.clone(),
     }));
     done(&*store, change).await;
-    let children = store.run_children(run.spec.id, 0).await.expect("children");
+    let children = store
+        .run_children(run.spec.id, 0, true)
+        .await
+        .expect("children");
     let found: Vec<_> = children.iter().map(|child| child.task).collect();
     assert_eq!(found, ids);
     let third = Child {
@@ -223,7 +226,7 @@ pub async fn the_tasks_of_a_step_come_in_their_order<H: Harness>(h: H) {
     );
     assert_eq!(store.run_parked(run.spec.id).await.expect("counts").open, 5);
     let other = store
-        .run_children(run_at(1).spec.id, 0)
+        .run_children(run_at(1).spec.id, 0, true)
         .await
         .expect("none");
     assert_eq!(other, []);

@@ -12,7 +12,7 @@ use warrener_model::name::{Space, StateKey};
 use warrener_model::state::lock::Want;
 use warrener_model::state::{Act, Cause, Refusal};
 
-fn space() -> Space {
+pub(super) fn space() -> Space {
     Space::new("team").expect("a space")
 }
 
@@ -24,7 +24,7 @@ fn json(n: i64) -> Json {
     Json::of(&n).expect("a number")
 }
 
-fn set(name: &str, n: i64) -> Write {
+pub(super) fn set(name: &str, n: i64) -> Write {
     Write {
         space: space(),
         key: key(name),
@@ -47,7 +47,7 @@ fn delete(name: &str) -> Write {
     }
 }
 
-async fn ask(store: &dyn Store, op: StateOp) -> Result<Stated, Refusal> {
+pub(super) async fn ask(store: &dyn Store, op: StateOp) -> Result<Stated, Refusal> {
     match commit(store, Op::State(op)).await {
         Committed::Done { mut stated, .. } => Ok(stated.remove(0)),
         Committed::Refused(why) => Err(why),
@@ -55,7 +55,7 @@ async fn ask(store: &dyn Store, op: StateOp) -> Result<Stated, Refusal> {
     }
 }
 
-async fn write(store: &dyn Store, write: Write) -> Result<u64, Refusal> {
+pub(super) async fn write(store: &dyn Store, write: Write) -> Result<u64, Refusal> {
     match ask(store, StateOp::Write(Box::new(write))).await? {
         Stated::Written { version, .. } => Ok(version),
         other => panic!("a store answered {other:?}"),
