@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 mod apply;
 mod close;
+mod members;
 mod open;
 pub mod text;
 pub use apply::{Effect, Event, Refused, Step, apply};

@@ -1,7 +1,7 @@
 //! Where alerts go: a command that gets them on stdin, or a webhook. Each in a thread of its own, one alert at a time;
 //! what comes while it is busy beyond a few is dropped, since alerts are also in the stream and in the log.
 
-use crate::config;
+use crate::config::{self, Patience};
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -97,4 +97,16 @@ fn post(url: &str, body: &[u8]) -> Result<(), String> {
         .header("content-type", "application/json")
         .send(body);
     sent.map(|_| ()).map_err(|e| e.to_string())
+}
+
+impl Patience {
+    /// As the engine takes it.
+    pub(crate) fn of_engine(&self) -> warrener_engine::options::Patience {
+        warrener_engine::options::Patience {
+            no_capable_agent: self.no_capable_agent,
+            broker_blocked: self.broker_blocked,
+            quiet: self.quiet,
+            ..warrener_engine::options::Patience::default()
+        }
+    }
 }

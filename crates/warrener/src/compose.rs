@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use warrener_api::problem::Problem;
 use warrener_backend::{Broker, Error as BackendError, MemoryBroker, Store};
-use warrener_engine::options::{AutoRequeue, Patience, Retention};
+use warrener_engine::options::{AutoRequeue, Retention};
 use warrener_engine::supervise::{Scope, Stopped};
 use warrener_engine::token::TaskTokens;
 use warrener_engine::{Decompose, Options, Orchestrator, Timers};
@@ -111,12 +111,7 @@ impl ServerSetup {
             schemas: schemas(config)?,
             may_spawn: spawners(config),
             decompose: decomposed(config)?,
-            patience: Patience {
-                no_capable_agent: config.patience.no_capable_agent,
-                broker_blocked: config.patience.broker_blocked,
-                quiet: config.patience.quiet,
-                ..Patience::default()
-            },
+            patience: config.patience.of_engine(),
             alerts: crate::alert::sink(config.alert.as_ref()),
             ..Options::default()
         };

@@ -1,6 +1,7 @@
 //! A request for a session, as JSON, and its check: who is asked, what for, and by which rules it is decided.
 
-use super::{Member, Session, SessionState, Verdict, apply, word};
+use super::members::{members, unfilled};
+use super::{Session, SessionState, Verdict, apply, word};
 use crate::decision::{Method, Rules, Tie, Undecided, Weight};
 use crate::id::SessionId;
 use crate::json::Json;
@@ -328,87 +329,4 @@ pub fn open(
         apply::begin(&mut session, 1, now);
     }
     Ok(session)
-}
-
-/// Capabilities that are required, and that nobody has who lives.
-fn unfilled(required: &[Required], living: &[Living]) -> Vec<Capability> {
-    let wanted = required.iter().filter_map(|one| match one {
-        Required::Capability(name) => Some(name),
-        _ => None,
-    });
-    let nobody = |name: &&Capability| {
-        !living
-            .iter()
-            .any(|one| one.capabilities.contains_key(*name))
-    };
-    wanted.filter(nobody).cloned().collect()
-}
-
-fn members(
-    request: &OpenSession,
-    required: &[Required],
-    expertise: Option<&Capability>,
-    living: &[Living],
-) -> Vec<Member> {
-    let wanted: Vec<&Capability> = required
-        .iter()
-        .filter_map(|one| match one {
-            Required::Capability(name) => Some(name),
-            _ => None,
-        })
-        .collect();
-    let named: Vec<&AgentId> = required
-        .iter()
-        .filter_map(|one| match one {
-            Required::Agent(id) => Some(id),
-            _ => None,
-        })
-        .collect();
-    // A number, or nothing at all, asks everybody.
-    let everybody = wanted.len() + named.len() < required.len().max(1);
-    let knows = |one: &Living| {
-        let of = |name: &Capability| one.capabilities.get(name).copied();
-        let level = match expertise {
-            Some(name) => of(name).unwrap_or_default(),
-            None => wanted
-                .iter()
-                .filter_map(|name| of(name))
-                .fold(0.0, f64::max),
-        };
-        Weight::part(level).unwrap_or_default()
-    };
-    let mut members: Vec<Member> = living
-        .iter()
-        .filter_map(|one| {
-            let able = wanted
-                .iter()
-                .any(|name| one.capabilities.contains_key(*name));
-            let needed = able || named.contains(&&one.agent);
-            (needed || everybody).then(|| Member {
-                agent: one.agent.clone(),
-                expertise: knows(one),
-                lived: true,
-                needed,
-            })
-        })
-        .collect();
-    for id in named {
-        if !members.iter().any(|member| member.agent == *id) {
-            // It may still come: it is asked when it does, and counts for no quorum.
-            let expertise = Weight::ZERO;
-            members.push(Member {
-                agent: id.clone(),
-                expertise,
-                lived: false,
-                needed: true,
-            });
-        }
-    }
-    let initiator = request
-        .initiator
-        .as_ref()
-        .filter(|_| !request.include_initiator);
-    members.retain(|member| Some(&member.agent) != initiator);
-    members.sort_by(|a, b| a.agent.cmp(&b.agent));
-    members
 }

@@ -1,0 +1,90 @@
+//! Shares that are reached exactly, and elections in which all are equal.
+
+use warrener_model::decision::{
+    Ballot, Method, Rules, Tie, Turnout, Undecided, Vote, Weight, decide,
+};
+use warrener_model::name::AgentId;
+
+fn rules(method: Method) -> Rules {
+    Rules {
+        method,
+        confidence: false,
+        tie: Tie::None,
+        quorum: Weight::ZERO,
+        threshold: Weight::ONE,
+    }
+}
+
+fn ballot(number: usize, vote: Vote) -> Ballot {
+    Ballot {
+        agent: AgentId::new(&format!("a{number}")).expect("a name"),
+        vote,
+        confidence: None,
+        expertise: Weight::ONE,
+    }
+}
+
+fn choices(of: &[usize]) -> Vec<Ballot> {
+    let vote = |(n, option): (usize, &usize)| ballot(n, Vote::Choice(*option));
+    of.iter().enumerate().map(vote).collect()
+}
+
+fn rankings(of: &[(usize, &[usize])]) -> Vec<Ballot> {
+    let mut ballots = Vec::new();
+    for (times, order) in of {
+        for _ in 0..*times {
+            ballots.push(ballot(ballots.len(), Vote::Ranking(order.to_vec())));
+        }
+    }
+    ballots
+}
+
+fn all(members: usize, heard: usize) -> Turnout {
+    Turnout { members, heard }
+}
+
+#[test]
+fn two_thirds_are_reached_by_two_of_three() {
+    for share in [2.0 / 3.0, 0.6666666666666666, 0.666667 - 1e-6] {
+        let share = Weight::part(share).expect("a share");
+        let quorum = Rules {
+            quorum: share,
+            ..rules(Method::Majority)
+        };
+        let two = choices(&[0, 0]);
+        assert_eq!(decide(&quorum, 1, all(3, 2), &two).result, Ok(0));
+        assert_eq!(
+            decide(&quorum, 1, all(4, 2), &two).result,
+            Err(Undecided::NoQuorum)
+        );
+        let threshold = Rules {
+            threshold: share,
+            ..rules(Method::Unanimity)
+        };
+        assert_eq!(
+            decide(&threshold, 2, all(3, 3), &choices(&[0, 0, 1])).result,
+            Ok(0)
+        );
+    }
+    for (share, of) in [(0.3, 3), (0.29, 29), (0.57, 57), (1.0, 100)] {
+        let part = Weight::part(share).expect("a share");
+        assert_eq!(f64::from(part), share, "{of}");
+    }
+}
+
+#[test]
+fn of_three_that_are_equal_one_goes_and_its_ballots_decide() {
+    for (a, b, c) in [(0, 1, 2), (2, 0, 1), (1, 2, 0)] {
+        let ballots = rankings(&[(2, &[a, b]), (2, &[b, a]), (2, &[c, b])]);
+        let decision = decide(&rules(Method::Ranked), 3, all(6, 6), &ballots);
+        // The one listed last goes; nobody is called the winner for its place in the list.
+        let out = &decision.tally.rounds[0].out;
+        assert_eq!(out, &[2], "{decision:?}");
+        let expected = match c {
+            2 => Ok(b),
+            _ => decision.result,
+        };
+        assert_eq!(decision.result, expected);
+        assert!(decision.tally.rounds.len() > 1);
+    }
+}
