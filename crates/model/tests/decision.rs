@@ -206,27 +206,6 @@ fn ballots_that_name_nobody_left_are_left_out() {
     assert_eq!(f64::from(decision.tally.cast), 7.0);
 }
 
-#[test]
-fn quorum_counts_those_who_could_have_answered_defect_69() {
-    let half = Rules {
-        quorum: Weight::part(0.5).expect("a share"),
-        ..rules(Method::Majority)
-    };
-    let two = choices(&[0, 0]);
-    assert_eq!(decide(&half, 1, all(4, 2), &two).result, Ok(0));
-    assert_eq!(
-        decide(&half, 1, all(5, 2), &two).result,
-        Err(Undecided::NoQuorum)
-    );
-    assert_eq!(
-        decide(&half, 1, all(0, 0), &[]).result,
-        Err(Undecided::NoAnswers)
-    );
-    // No quorum asked for is none.
-    let none = rules(Method::Majority);
-    assert_eq!(decide(&none, 1, all(1000, 2), &two).result, Ok(0));
-}
-
 fn read(method: Method, answer: &Answer) -> Result<Vote, String> {
     let options = ["rest", "grpc"].map(str::to_owned);
     let vote = Vote::read(method, 100, &options, answer);

@@ -88,3 +88,24 @@ fn of_three_that_are_equal_one_goes_and_its_ballots_decide() {
         assert!(decision.tally.rounds.len() > 1);
     }
 }
+
+#[test]
+fn quorum_counts_those_who_could_have_answered_defect_69() {
+    let half = Rules {
+        quorum: Weight::part(0.5).expect("a share"),
+        ..rules(Method::Majority)
+    };
+    let two = choices(&[0, 0]);
+    assert_eq!(decide(&half, 1, all(4, 2), &two).result, Ok(0));
+    assert_eq!(
+        decide(&half, 1, all(5, 2), &two).result,
+        Err(Undecided::NoQuorum)
+    );
+    assert_eq!(
+        decide(&half, 1, all(0, 0), &[]).result,
+        Err(Undecided::NoAnswers)
+    );
+    // No quorum asked for is none.
+    let none = rules(Method::Majority);
+    assert_eq!(decide(&none, 1, all(1000, 2), &two).result, Ok(0));
+}

@@ -28,7 +28,7 @@ impl Weight {
     pub fn part(value: f64) -> Option<Self> {
         (0.0..=1.0)
             .contains(&value)
-            .then(|| Self((value * UNIT as f64 + NOISE) as u64))
+            .then_some(Self((value * UNIT as f64 + NOISE) as u64))
     }
 
     /// `part` of `whole`; nothing of nothing is nothing.
