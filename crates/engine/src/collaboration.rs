@@ -5,9 +5,10 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::transition::{Intent, Moved};
 use warrener_backend::store::Op;
+use warrener_model::json::Json;
 use warrener_model::life::{Context, Event, Parked, apply};
 use warrener_model::session::{self, Origin, Session, SessionState};
-use warrener_model::submission::with_decision;
+use warrener_model::submission::{has_decision, with_decision};
 use warrener_model::task::Task;
 use warrener_model::{Mistake, SessionId, State, Submission, TaskId, Timestamp, limits};
 
@@ -111,6 +112,22 @@ impl Core {
                 .await?;
         }
         Ok(())
+    }
+
+    /// The input of a task that is tried again and that never heard what came of its session: it ended while agents were
+    /// asked, and so did the session.
+    pub(crate) async fn missed_decision(&self, id: TaskId) -> Result<Option<Json>> {
+        let session = SessionId::from_bytes(*id.as_bytes());
+        self.call_one_off(session).await?;
+        let session = self.store.session(session).await?;
+        let asked =
+            session.filter(|one| one.state.is_final() && one.origin == Some(Origin::Task(id)));
+        let Some(session) = asked else {
+            return Ok(None);
+        };
+        let task = self.store.tasks(&[id]).await?.into_iter().flatten().next();
+        let task = task.filter(|task| !has_decision(&task.spec.input));
+        Ok(task.map(|task| with_decision(&task.spec.input, &session)))
     }
 
     /// Looks at all that are open: a server may have ended between the end of a task and that of its session.

@@ -16,7 +16,7 @@ use warrener_backend::notice::{Notice, NoticeOp};
 use warrener_backend::store::{Change, Op};
 use warrener_model::agent::{Presence, Who};
 use warrener_model::message::{self, Heard, TaskEnded};
-use warrener_model::{AgentId, State, Task};
+use warrener_model::{AgentId, State, Task, TaskId};
 
 /// Ends that are told an agent at once; the next ones once these were heard.
 const WINDOW: usize = 16;
@@ -31,7 +31,12 @@ pub(crate) struct Notices {
     waiting: Mutex<BTreeSet<AgentId>>,
     /// Where who spoke last.
     places: Mutex<HashMap<AgentId, Who>>,
+    /// What was told whom, when, and has not been heard yet.
+    told: Mutex<HashMap<AgentId, Told>>,
 }
+
+/// By task: the version, and when.
+type Told = HashMap<TaskId, (u64, Instant)>;
 
 impl Notices {
     /// Something may have to be told to this agent.
@@ -44,8 +49,30 @@ impl Notices {
     /// It spoke from there, so that is where it is told.
     pub(crate) fn spoke(&self, who: &Who) {
         let mut places = self.places.lock().expect("a map does not panic");
+        if places.get(&who.agent) != Some(who) {
+            // What was told elsewhere may not have arrived.
+            self.again(&who.agent);
+        }
         if places.len() < AGENTS || places.contains_key(&who.agent) {
             places.insert(who.agent.clone(), who.clone());
+        }
+    }
+
+    /// All that it has not heard is told again at once.
+    fn again(&self, agent: &AgentId) {
+        let mut told = self.told.lock().expect("a map does not panic");
+        told.remove(agent);
+    }
+
+    fn told(&self, agent: &AgentId) -> Told {
+        let mut told = self.told.lock().expect("a map does not panic");
+        told.remove(agent).unwrap_or_default()
+    }
+
+    fn keep(&self, agent: &AgentId, now: Told) {
+        let mut told = self.told.lock().expect("a map does not panic");
+        if !now.is_empty() {
+            told.insert(agent.clone(), now);
         }
     }
 
@@ -95,7 +122,9 @@ pub(crate) async fn heard(core: &Core, message: &Message) -> std::result::Result
         }))
     };
     let ops: Vec<Op> = heard.ends.into_iter().map(op).collect();
-    if !ops.is_empty() {
+    if ops.is_empty() {
+        core.notices.again(&who.agent);
+    } else {
         // Not written is not heard: it is told again, and heard again.
         let written = core.store.commit(vec![Change { ops }]).await;
         if let Err(error) = written {
@@ -131,10 +160,19 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
     }
 }
 
-/// Tells an agent the oldest ends that it has not heard of.
+/// Tells an agent the oldest ends that it has not heard of; what it was told a moment ago is not said twice.
 async fn tell(core: &Core, agent: &AgentId) -> Result<()> {
     let notices = core.store.notices(agent.clone(), WINDOW).await?;
+    let (before, mut told) = (core.notices.told(agent), Told::new());
     for notice in notices {
+        let said = before.get(&notice.task);
+        let said = said.filter(|(version, at)| {
+            *version == notice.version && at.elapsed() < core.options.timers.hello / 2
+        });
+        if let Some(said) = said {
+            told.insert(notice.task, *said);
+            continue;
+        }
         let Some(task) = core.store.tasks(&[notice.task]).await?.pop().flatten() else {
             continue;
         };
@@ -143,8 +181,9 @@ async fn tell(core: &Core, agent: &AgentId) -> Result<()> {
             continue;
         }
         let Some(to) = place(core, agent, &task) else {
-            return Ok(());
+            break;
         };
+        told.insert(notice.task, (notice.version, Instant::now()));
         let now = core.now().await?;
         let ended = TaskEnded {
             version: notice.version,
@@ -153,6 +192,7 @@ async fn tell(core: &Core, agent: &AgentId) -> Result<()> {
         let letter = core.letter(&to, &ended, now);
         core.send(vec![letter]).await;
     }
+    core.notices.keep(agent, told);
     Ok(())
 }
 

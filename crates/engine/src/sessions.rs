@@ -351,16 +351,25 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
 
 /// Ends what is due; says how long until the next one.
 async fn tick(core: &Core) -> Result<Duration> {
-    core.call_off().await?;
+    // One that cannot be moved does not hold up the others.
+    let mut stuck = None;
+    if let Err(error) = core.call_off().await {
+        stuck = Some(error);
+    }
     loop {
         let now = core.now().await?;
         let due = core.store.sessions_due(now, BATCH).await?;
         for session in &due {
-            core.move_session(session.id, Event::Due).await?;
+            if let Err(error) = core.move_session(session.id, Event::Due).await {
+                stuck = Some(error);
+            }
         }
-        if due.len() < BATCH {
+        if due.len() < BATCH || stuck.is_some() {
             break;
         }
+    }
+    if let Some(error) = stuck {
+        return Err(error);
     }
     let next = core.store.next_session_due().await?;
     let now = core.now().await?;

@@ -2,7 +2,7 @@
 
 mod collaboration;
 mod read;
-pub use collaboration::with_decision;
+pub use collaboration::{has_decision, with_decision};
 
 use crate::agent::Who;
 use crate::failure::Class;

@@ -19,8 +19,9 @@ pub(crate) struct Way(Settings);
 impl Way {
     /// As configured; nothing where RabbitMQ is not the broker.
     pub(crate) fn of(config: &config::Config) -> Option<Way> {
-        let config::Broker::Amqp(url) = &config.broker else {
-            return None;
+        let url = match &config.broker {
+            config::Broker::Amqp(url) => url,
+            config::Broker::Embedded => return None,
         };
         Some(Way::to(
             url,

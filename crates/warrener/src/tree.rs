@@ -106,8 +106,9 @@ impl Tree {
 
 /// What members need for RabbitMQ, if that is the broker. They are told of the server for their programs only.
 fn environment(config: &Config, server: &str) -> Result<Vec<(String, OsString)>, CliError> {
-    let Broker::Amqp(url) = &config.broker else {
-        return Ok(vec![]);
+    let url = match &config.broker {
+        Broker::Amqp(url) => url,
+        Broker::Embedded => return Ok(vec![]),
     };
     let mut variables = vec![
         ("WARRENER_BROKER__URL".to_owned(), url.into()),

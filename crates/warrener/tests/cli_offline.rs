@@ -42,7 +42,33 @@ const VERBS: &[&str] = &[
     "session open --question a",
     "session get ID",
     "session list",
+    "session answer ID --as a --choice b",
     "session cancel ID",
+    "schedule create a --every 5s --kind b",
+    "schedule list",
+    "schedule get a",
+    "schedule next a",
+    "schedule firings a",
+    "schedule pause a",
+    "schedule resume a",
+    "schedule run a",
+    "schedule delete a --yes",
+    "state get a b",
+    "state set a b 1",
+    "state delete a b",
+    "state cas a b 1 2",
+    "state list a",
+    "state history a b",
+    "state watch a",
+    "state lock a b",
+    "state unlock a b --token 1",
+    "state snapshot a",
+    "state restore a 1 --yes",
+    "workflow run flow.yaml",
+    "workflow list",
+    "workflow get ID",
+    "workflow cancel ID",
+    "workflow retry-failed ID",
     "agent list",
     "agent get a",
     "agent drain a",
@@ -57,7 +83,7 @@ fn every_command_has_help_and_an_example() {
         .iter()
         .map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" "))
         .collect();
-    let local = "config show,config schema,spec openapi,spec asyncapi,completions,agent run,broker check,server run,up,demo";
+    let local = "config show,config schema,spec openapi,spec asyncapi,completions,agent run,broker check,server run,up,demo,run,workflow validate,workflow graph,workflow template,workflow schema";
     verbs.extend(local.split(',').map(String::from));
     for verb in verbs {
         let ran = place.run(&format!("{verb} --help"));
@@ -146,7 +172,9 @@ fn a_wrong_command_line_exits_with_2() {
 
 #[test]
 fn without_a_server_every_verb_exits_with_7_and_says_what_to_do() {
-    let place = Place::new("unreachable").with("batch.jsonl", "{\"kind\":\"a\"}\n");
+    let place = Place::new("unreachable")
+        .with("batch.jsonl", "{\"kind\":\"a\"}\n")
+        .with("flow.yaml", "{ name: n, steps: [{ id: a, kind: k }] }\n");
     for verb in VERBS {
         let line = format!("{} --server http://127.0.0.1:1", verb.replace("ID", ID));
         let parts = [

@@ -51,6 +51,10 @@ impl Orchestrator {
             check_input(input)?;
             parts::takes_input(&self.core, task).await?;
         }
+        let input = match input {
+            Some(input) => Some(input),
+            None => self.core.missed_decision(task).await?,
+        };
         // No task of this version depends on others; where one does, the store has to say it here.
         let needs = Needs::Met;
         let intent = Intent {

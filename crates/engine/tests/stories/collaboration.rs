@@ -208,3 +208,31 @@ async fn every_mistake_of_a_question_has_its_place() {
         ]
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_was_cancelled_while_agents_were_asked_is_told_so_when_it_is_tried_again() {
+    let world = World::new(ANY).await;
+    let mut ann = Puppet::adviser(&world, "ann").await;
+    let (_worker, inputs) = worker(&world, "w");
+    let id = world.submit(&ask("agent:ann", 60_000)).await;
+    ann.hear::<Invite>().await;
+    let orchestrator = &world.orchestrator;
+    orchestrator.cancel(id, "lunch", "user:test").await.unwrap();
+    orchestrator
+        .retry(id, None, false, "user:test")
+        .await
+        .unwrap();
+    assert_eq!(world.end(id).await.task.life.state, State::Succeeded);
+    let inputs = inputs.lock().unwrap().clone();
+    let decision = &inputs[0]["decision"];
+    assert_eq!(
+        (&inputs[0]["n"], &decision["decision"]),
+        (&json!(1), &json!(null))
+    );
+    assert_eq!(decision["state"], "cancelled");
+    // It is told once: what it has stays.
+    orchestrator
+        .retry(id, None, false, "user:test")
+        .await
+        .unwrap_err();
+}

@@ -77,6 +77,11 @@ pub fn with_decision(input: &Json, session: &Session) -> Json {
     Json::of(&fields).unwrap_or_default()
 }
 
+/// Whether an input has a decision, or is none that could have one.
+pub fn has_decision(input: &Json) -> bool {
+    fields(input).is_none_or(|fields| fields.contains_key(DECISION))
+}
+
 /// What an input has that is an object, or nothing yet.
 fn fields(input: &Json) -> Option<BTreeMap<String, Json>> {
     match input.as_str().trim() {
