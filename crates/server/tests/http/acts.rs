@@ -118,7 +118,7 @@ fn approve_reject_and_answer_are_for_tasks_that_wait_for_them() {
     assert_eq!(server.task(&id)["state"], "ready");
 }
 
-/// A task that waits for a person: nothing in the engine parks yet, so its row is moved by hand.
+/// A task that waits for a person: nothing here parks, so its row is moved by hand.
 fn parked(server: &Server, why: Parked) -> String {
     let id = server.submit(json!({"kind": "nobody", "input": 1}));
     let change = async {
