@@ -24,7 +24,7 @@ pub struct TaskObject {
     pub priority: Word,
     /// One line for people.
     pub title: String,
-    /// The brief. Left out of lists, as input and output are.
+    /// The brief.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Where it is in its life.
@@ -163,7 +163,7 @@ pub struct UsageObject {
 }
 
 impl TaskObject {
-    /// A task as the contract shows it. Without `bodies` the description, input and output are left out, as in lists,
+    /// A task as the contract shows it. Without `bodies` input and output are left out, as in lists,
     /// where the store does not read them.
     pub fn of(task: &Task, waiting_for: Option<WaitingFor>, bodies: bool) -> Self {
         let Task { spec, life, .. } = task;
@@ -175,7 +175,7 @@ impl TaskObject {
             lane: spec.lane.to_string(),
             priority: spec.priority.as_str().into(),
             title: spec.title.clone(),
-            description: bodies.then(|| spec.description.clone()),
+            description: Some(spec.description.clone()),
             state: life.state.as_str().into(),
             is_final,
             waiting_for: waiting_for.map(words::waiting_for),
@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn a_list_leaves_the_bodies_out() {
         let text = serde_json::to_string(&TaskObject::of(&task(), None, false)).unwrap();
-        for field in ["\"input\"", "\"output\"", "\"description\"", "\"stopping\""] {
+        for field in ["\"input\"", "\"output\"", "\"stopping\""] {
             assert!(!text.contains(field), "{field} in {text}");
         }
     }

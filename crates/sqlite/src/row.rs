@@ -71,11 +71,11 @@ static SELECT: LazyLock<[String; 4]> = LazyLock::new(|| {
     let sql = |bodies: &str, by: &str| {
         format!(
             "SELECT t.id, t.lane, t.kind, t.priority, t.created_at, t.parent, t.run, t.class, t.fingerprint, t.version, \
-             {life}, s.title, s.labels, s.timeout_ms, s.retry, s.step, s.requester, o.message, o.detail, o.progress, o.usage{bodies} \
+             {life}, s.title, s.labels, s.timeout_ms, s.retry, s.step, s.requester, o.message, o.detail, o.progress, o.usage, s.description{bodies} \
              FROM task t CROSS JOIN spec s ON s.task = t.n LEFT JOIN outcome o ON o.task = t.n WHERE {by}"
         )
     };
-    let bodies = ", s.description, s.input, o.output";
+    let bodies = ", s.input, o.output";
     [
         sql("", "t.n = ?1"),
         sql(bodies, "t.n = ?1"),
@@ -87,7 +87,7 @@ static SELECT: LazyLock<[String; 4]> = LazyLock::new(|| {
 /// Which columns of a task are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Not input, description and output.
+    /// Not input and output.
     Head,
     /// Everything.
     Whole,
@@ -240,9 +240,9 @@ fn task(row: &Row<'_>, part: Part) -> rusqlite::Result<Task> {
     });
     let progress = cells.maybe_json()?;
     let usage = cells.maybe_json()?;
+    spec.description = cells.next()?;
     let mut output = None;
     if part == Part::Whole {
-        spec.description = cells.next()?;
         spec.input = cells.raw()?.unwrap_or_default();
         output = cells.raw()?;
     }

@@ -26,7 +26,7 @@ const SORTS: [(&str, SortKey); 3] = [
     ("priority", SortKey::Priority),
 ];
 /// What a list leaves out unless it is named.
-const BODIES: [&str; 3] = ["description", "input", "output"];
+const BODIES: [&str; 2] = ["input", "output"];
 /// The fields that `fields` may name.
 const FIELDS: &str = "id kind lane priority title description state final waiting_for waiting_since attempt epoch \
     max_attempts agent input output error dead_reason labels run_id step parent_id created_at not_before ready_at \
@@ -34,7 +34,7 @@ const FIELDS: &str = "id kind lane priority title description state final waitin
 
 /// List tasks
 ///
-/// Newest first unless said. Items come without description, input and output, unless `fields` names them.
+/// Newest first unless said. Items come without input and output, unless `fields` names them.
 #[utoipa::path(
     get, path = "/api/v1/tasks", operation_id = "list_tasks", tag = "tasks",
     params(
@@ -72,7 +72,6 @@ pub(crate) async fn tasks(
     let page = app.orchestrator.list(list).await?;
     let items = page.items.iter().map(|view| {
         let mut task = TaskObject::of(&view.task, view.waiting_for, !bodies.is_empty());
-        task.description = task.description.filter(|_| bodies.contains(&"description"));
         task.input = task.input.filter(|_| bodies.contains(&"input"));
         task.output = task.output.filter(|_| bodies.contains(&"output"));
         task

@@ -32,7 +32,7 @@ pub(crate) fn query(filter: Option<String>, page: &PageArgs) -> ListQuery {
 /// The fields that lists leave out unless they are named: those of them that the output needs.
 pub(crate) fn bodies(globals: &Globals) -> Option<String> {
     let wanted = globals.output.fields.iter().flatten();
-    let left_out = ["description", "input", "output"];
+    let left_out = ["input", "output"];
     let wanted: Vec<&str> = wanted
         .filter_map(|field| field.split('.').next())
         .filter(|field| left_out.contains(field))

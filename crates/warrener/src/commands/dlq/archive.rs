@@ -80,7 +80,7 @@ fn each_dead(
         sort: Some("created_at".into()),
         limit: Some(ROWS),
         cursor: None,
-        fields: Some("description,input,output".into()),
+        fields: Some("input,output".into()),
     };
     each_page(server, query, true, Client::tasks, |page| {
         page.items.iter().try_for_each(&mut show)
