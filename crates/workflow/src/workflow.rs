@@ -47,7 +47,7 @@ pub struct Input {
 
 /// The type of an input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)]
+#[allow(missing_docs, reason = "the words are those of JSON Schema")]
 pub enum InputType {
     #[default]
     Any,
