@@ -3,9 +3,12 @@
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use warrener_model::decision::{
-    Answer, Ballot, Decision, Method, Rules, Tie, Turnout, Undecided, Vote, Weight, decide,
+    Answer, Ballot, Decision, Method, Rules, Tie, Undecided, Vote, Weight, decide,
 };
-use warrener_model::name::AgentId;
+
+#[path = "decision/ballots.rs"]
+mod ballots;
+use ballots::{all, ballot, choices, rankings, rules};
 
 const METHODS: [Method; 5] = [
     Method::Majority,
@@ -14,44 +17,6 @@ const METHODS: [Method; 5] = [
     Method::Ranked,
     Method::Unanimity,
 ];
-
-fn rules(method: Method) -> Rules {
-    Rules {
-        method,
-        confidence: false,
-        tie: Tie::None,
-        quorum: Weight::ZERO,
-        threshold: Weight::ONE,
-    }
-}
-
-fn ballot(number: usize, vote: Vote) -> Ballot {
-    Ballot {
-        agent: AgentId::new(&format!("a{number}")).expect("a name"),
-        vote,
-        confidence: None,
-        expertise: Weight::ONE,
-    }
-}
-
-fn choices(of: &[usize]) -> Vec<Ballot> {
-    let vote = |(n, option): (usize, &usize)| ballot(n, Vote::Choice(*option));
-    of.iter().enumerate().map(vote).collect()
-}
-
-fn rankings(of: &[(usize, &[usize])]) -> Vec<Ballot> {
-    let mut ballots = Vec::new();
-    for (times, order) in of {
-        for _ in 0..*times {
-            ballots.push(ballot(ballots.len(), Vote::Ranking(order.to_vec())));
-        }
-    }
-    ballots
-}
-
-fn all(members: usize, heard: usize) -> Turnout {
-    Turnout { members, heard }
-}
 
 fn all_of(rules: &Rules, options: usize, ballots: &[Ballot]) -> Decision {
     decide(rules, options, all(ballots.len(), ballots.len()), ballots)

@@ -1,47 +1,10 @@
 //! Shares that are reached exactly, and elections in which all are equal.
 
-use warrener_model::decision::{
-    Ballot, Method, Rules, Tie, Turnout, Undecided, Vote, Weight, decide,
-};
-use warrener_model::name::AgentId;
+use warrener_model::decision::{Method, Rules, Undecided, Weight, decide};
 
-fn rules(method: Method) -> Rules {
-    Rules {
-        method,
-        confidence: false,
-        tie: Tie::None,
-        quorum: Weight::ZERO,
-        threshold: Weight::ONE,
-    }
-}
-
-fn ballot(number: usize, vote: Vote) -> Ballot {
-    Ballot {
-        agent: AgentId::new(&format!("a{number}")).expect("a name"),
-        vote,
-        confidence: None,
-        expertise: Weight::ONE,
-    }
-}
-
-fn choices(of: &[usize]) -> Vec<Ballot> {
-    let vote = |(n, option): (usize, &usize)| ballot(n, Vote::Choice(*option));
-    of.iter().enumerate().map(vote).collect()
-}
-
-fn rankings(of: &[(usize, &[usize])]) -> Vec<Ballot> {
-    let mut ballots = Vec::new();
-    for (times, order) in of {
-        for _ in 0..*times {
-            ballots.push(ballot(ballots.len(), Vote::Ranking(order.to_vec())));
-        }
-    }
-    ballots
-}
-
-fn all(members: usize, heard: usize) -> Turnout {
-    Turnout { members, heard }
-}
+#[path = "decision/ballots.rs"]
+mod ballots;
+use ballots::{all, choices, rankings, rules};
 
 #[test]
 fn two_thirds_are_reached_by_two_of_three() {
