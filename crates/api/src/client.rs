@@ -204,8 +204,8 @@ impl Client {
     }
 }
 
-/// The roots as this client's library takes them.
-fn trust(roots: &Roots) -> TlsConfig {
+/// The roots as this client's library takes them. It has no provider of its own: `https` without this is a panic.
+pub fn trust(roots: &Roots) -> TlsConfig {
     let roots: Vec<Certificate<'static>> = roots
         .iter()
         .map(|root| Certificate::from_der(root.as_ref()).to_owned())
@@ -247,7 +247,7 @@ fn excerpt(text: &[u8]) -> String {
 }
 
 /// One part of a path or query, percent-encoded.
-fn encoded(part: &str) -> String {
+pub fn encoded(part: &str) -> String {
     let mut out = String::with_capacity(part.len());
     for byte in part.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

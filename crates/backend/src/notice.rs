@@ -53,9 +53,9 @@ impl dyn Store {
     ///
     /// # Errors
     /// See [`Store::query`].
-    pub async fn told(&self, limit: usize) -> Result<Vec<AgentId>> {
-        match self.query(Query::Told { limit }).await? {
-            Rows::Told(agents) => Ok(agents),
+    pub async fn requesters(&self, limit: usize) -> Result<Vec<AgentId>> {
+        match self.query(Query::Requesters { limit }).await? {
+            Rows::Requesters(agents) => Ok(agents),
             other => unreachable!("a store answered {other:?} to whom something is told"),
         }
     }

@@ -112,7 +112,7 @@ pub enum Query {
     /// Ends that somebody has not heard of.
     Notices(NoticeQuery),
     /// Who has not heard of some end.
-    Told {
+    Requesters {
         /// At most so many.
         limit: usize,
     },
@@ -263,7 +263,7 @@ pub enum Rows {
     Lanes(Vec<LaneSettings>),
     /// To `Counts`.
     Counts(Vec<Count>),
-    /// To `CountWhere`, `OffersOut`.
+    /// To `CountWhere`, `OffersOut`, and how many sessions are open.
     Count(u64),
     /// To `DeadGroups`.
     DeadGroups(Vec<DeadGroup>),
@@ -273,12 +273,12 @@ pub enum Rows {
     ReadyKinds(Vec<(Kind, u64)>),
     /// To `Refused`.
     Refused(Vec<RefusedRow>),
-    /// To `Session`, but for when one is due.
+    /// To `Session`, but for when one is due and how many are open.
     Sessions(Vec<Session>),
     /// To `Notices`.
     Notices(Vec<Notice>),
-    /// To `Told`.
-    Told(Vec<AgentId>),
+    /// To `Requesters`.
+    Requesters(Vec<AgentId>),
     /// To `Run`.
     Run(RunRows),
     /// To `State`.

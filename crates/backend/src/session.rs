@@ -29,6 +29,8 @@ pub enum SessionQuery {
     },
     /// When the next one is due.
     NextDue,
+    /// How many are open.
+    CountOpen,
     /// A page, newest first.
     List {
         /// Only in this state.
@@ -84,6 +86,17 @@ impl dyn Store {
         match self.query(Query::Session(SessionQuery::NextDue)).await? {
             Rows::NextDue(at) => Ok(at),
             other => unreachable!("a store answered {other:?} to when a session is due"),
+        }
+    }
+
+    /// [`SessionQuery::CountOpen`].
+    ///
+    /// # Errors
+    /// See [`Store::query`].
+    pub async fn count_open_sessions(&self) -> Result<u64> {
+        match self.query(Query::Session(SessionQuery::CountOpen)).await? {
+            Rows::Count(open) => Ok(open),
+            other => unreachable!("a store answered {other:?} to how many sessions are open"),
         }
     }
 

@@ -30,9 +30,8 @@ impl Core {
         if asking == 0 {
             return Ok(());
         }
-        let most = limits::SESSIONS_OPEN;
-        let open = self.store.sessions(Some(SessionState::Open), None, most);
-        match open.await?.len() + asking > most {
+        let open = self.store.count_open_sessions().await?;
+        match open + asking as u64 > limits::SESSIONS_OPEN as u64 {
             true => Err(Error::Overloaded),
             false => Ok(()),
         }

@@ -5,7 +5,7 @@
 
 use crate::core::Core;
 use crate::error::Result;
-use crate::refused::{self, Refusal};
+use crate::refused::Refusal;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
@@ -105,15 +105,13 @@ pub(crate) fn owed(before: State, task: &Task) -> Option<Op> {
     Some(Op::Notice(op))
 }
 
-/// Takes a `heard` from the inbox of submissions.
+/// Takes a `heard` from the inbox of submissions, of a sender that may speak.
 ///
 /// # Errors
 /// Why it is refused.
 pub(crate) async fn heard(core: &Core, message: &Message) -> std::result::Result<(), Refusal> {
     let heard: Heard = message::decode(&message.body)?;
     let who: Who = heard.who.into();
-    refused::sent_by(message, &who)?;
-    core.notices.spoke(&who);
     let op = |end: message::HeardEnd| {
         Op::Notice(NoticeOp::Heard(Notice {
             agent: who.agent.clone(),
@@ -142,7 +140,7 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
     while !stop.is_cancelled() {
         if again <= Instant::now() {
             again = Instant::now() + pause;
-            match core.store.told(AGENTS).await {
+            match core.store.requesters(AGENTS).await {
                 Ok(agents) => agents.iter().for_each(|agent| core.notices.ring(agent)),
                 Err(error) => tracing::debug!(%error, "requesters wait"),
             }

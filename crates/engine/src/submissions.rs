@@ -128,12 +128,12 @@ async fn tell<B: Body>(core: &Core, message: &Message, answer: &B) {
     }
 }
 
-/// Whether it comes from who it says, for this store, and from a leader.
+/// Whether it comes from who it says, for this store, and from a leader, who is heard of with it.
 fn may_speak(core: &Core, message: &Message) -> Result<(), Refusal> {
     core.is_ours(message)?;
-    if let Named::Somebody(who) = named(&message.body) {
-        refused::sent_by(message, &who)?;
-        core.notices.spoke(&who);
+    let named = named(&message.body);
+    if let Named::Somebody(who) = &named {
+        refused::sent_by(message, who)?;
     }
     // One that has not said hello is no agent; the broker let it write here.
     let role = message.sender.as_ref().map(|id| core.registry.role(id));
@@ -141,6 +141,9 @@ fn may_speak(core: &Core, message: &Message) -> Result<(), Refusal> {
         && !role.may(Operation::Submit)
     {
         return Err(Refusal::role(role, Operation::Submit));
+    }
+    if let Named::Somebody(who) = &named {
+        core.notices.spoke(who);
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ mod apply;
 mod close;
 mod members;
 mod open;
+mod previous;
 pub mod text;
 pub use apply::{Effect, Event, Refused, Step, apply};
 pub use open::{Living, OpenSession, Required, open};
@@ -327,16 +328,6 @@ impl Session {
         let same =
             |one: &Contribution| one.agent == *agent && one.round == round && one.answer == *answer;
         self.contributions.iter().any(same)
-    }
-
-    /// What was said in the rounds before, without names, in an order that says nothing of who or when.
-    pub fn previous(&self) -> Vec<Answer> {
-        let now = self.rounds.last().map_or(0, |round| round.round);
-        let earlier = self.contributions.iter().filter(|one| one.round < now);
-        let mut said: Vec<Answer> = earlier.map(|one| one.answer.clone()).collect();
-        let key = |answer: &Answer| (answer.suggestion.clone(), answer.rationale.clone());
-        said.sort_by_key(key);
-        said
     }
 
     fn phase_of(&self, round: u32) -> Phase {

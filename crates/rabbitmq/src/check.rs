@@ -11,8 +11,11 @@ use warrener_model::name::Lane;
 mod alarm;
 mod limits;
 mod ownership;
+mod policies;
 mod rights;
 mod shapes;
+
+pub use policies::Policed;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +64,39 @@ pub struct Purpose {
     pub store: Option<StoreId>,
     /// How long an agent may hold a delivery.
     pub handoff: Duration,
+    /// The queues there are, or why they cannot be seen, if somebody asked the management API.
+    pub policed: Option<Result<Vec<Policed>, String>>,
+}
+
+/// Who logs in, and where: what the management API wants to know as well.
+#[derive(Clone)]
+pub struct Login {
+    /// The user.
+    pub user: String,
+    /// Never printed.
+    pub password: String,
+    /// The vhost.
+    pub vhost: String,
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Login({}, vhost {})", self.user, self.vhost)
+    }
+}
+
+/// Reads the login off the broker's URL.
+///
+/// # Errors
+/// `Invalid`: what is wrong, never with the URL itself in it.
+pub fn login(settings: &Settings) -> warrener_backend::error::Result<Login> {
+    let target = Target::read(settings)?;
+    let (user, password) = target.login();
+    Ok(Login {
+        user: user.to_owned(),
+        password: password.to_owned(),
+        vhost: target.vhost().to_owned(),
+    })
 }
 
 /// What was found, in the order it was looked at. The first that is critical may be the last.

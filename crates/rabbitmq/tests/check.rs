@@ -23,6 +23,7 @@ fn purpose() -> Purpose {
         lanes: vec![lane("one")],
         store: None,
         handoff: Duration::from_secs(60),
+        policed: None,
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn of(db: &Connection, query: &NoticeQuery) -> rusqlite::Result<Vec<N
 }
 
 /// Whose there are. Looks only at the first of each.
-pub(crate) fn told(db: &Connection, limit: usize) -> rusqlite::Result<Vec<AgentId>> {
+pub(crate) fn requesters(db: &Connection, limit: usize) -> rusqlite::Result<Vec<AgentId>> {
     let sql = "WITH RECURSIVE told (agent) AS (SELECT min(agent) FROM notice UNION ALL \
                SELECT (SELECT min(n.agent) FROM notice n WHERE n.agent > told.agent) FROM told WHERE told.agent IS NOT NULL) \
                SELECT agent FROM told WHERE agent IS NOT NULL LIMIT ?1";

@@ -59,7 +59,7 @@ pub(crate) fn reach(query: &Query) -> Reach {
         | Query::Refused { .. }
         | Query::Session(_)
         | Query::Notices(_)
-        | Query::Told { .. }
+        | Query::Requesters { .. }
         | Query::Run(_)
         | Query::State(_)
         | Query::Schedule(_)
@@ -158,7 +158,7 @@ fn plain(db: &Connection, query: &Query) -> rusqlite::Result<Rows> {
         } => Rows::Refused(refused::page(db, *before, *limit, *bodies)?),
         Query::Session(query) => session::query(db, query)?,
         Query::Notices(query) => Rows::Notices(notice::of(db, query)?),
-        Query::Told { limit } => Rows::Told(notice::told(db, *limit)?),
+        Query::Requesters { limit } => Rows::Requesters(notice::requesters(db, *limit)?),
         Query::Run(query) => Rows::Run(run::query(db, query)?),
         Query::State(query) => Rows::State(state::query(db, query)?),
         Query::Schedule(query) => schedule::query(db, query)?,

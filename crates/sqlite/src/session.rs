@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use warrener_backend::Rows;
 use warrener_backend::session::{SessionOp, SessionQuery};
 use warrener_model::Timestamp;
-use warrener_model::session::Session;
+use warrener_model::session::{Session, SessionState};
 
 /// Sessions that one step of a purge forgets.
 const STEP: usize = 100;
@@ -54,6 +54,14 @@ pub(crate) fn query(db: &Connection, query: &SessionQuery) -> rusqlite::Result<R
                 "SELECT min(due_at) FROM session INDEXED BY session_due WHERE due_at IS NOT NULL";
             let next = |row: &Row<'_>| Cells::new(row).maybe_time();
             return Ok(Rows::NextDue(db.prepare_cached(sql)?.query_row([], next)?));
+        }
+        SessionQuery::CountOpen => {
+            let sql = "SELECT count(*) FROM session WHERE state = ?1";
+            let open = SessionState::Open.as_str();
+            let open: i64 = db
+                .prepare_cached(sql)?
+                .query_row([open], |row| row.get(0))?;
+            return Ok(Rows::Count(open.unsigned_abs()));
         }
         SessionQuery::List {
             state,

@@ -1,12 +1,15 @@
 //! Where alerts go: a command that gets them on stdin, or a webhook. Each in a thread of its own, one alert at a time;
 //! what comes while it is busy beyond a few is dropped, since alerts are also in the stream and in the log.
 
-use crate::config::{self, Patience};
+use crate::config::{self, Config, Patience};
+use crate::tls;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
+use warrener_api::client::trust;
+use warrener_api::problem::Problem;
 use warrener_engine::Alert;
 use warrener_engine::alert::AlertSink;
 
@@ -16,17 +19,30 @@ const QUEUE: usize = 64;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The sink of the configuration, if there is one.
-pub(crate) fn sink(config: Option<&config::Alert>) -> Option<Arc<dyn AlertSink>> {
-    let config = config?.clone();
+///
+/// # Errors
+/// A file of authorities that is none.
+pub(crate) fn sink(config: &Config) -> Result<Option<Arc<dyn AlertSink>>, Problem> {
+    let way = match &config.alert {
+        None => return Ok(None),
+        Some(config::Alert::Command(words)) => Way::Command(words.clone()),
+        Some(config::Alert::Webhook(url)) => Way::Webhook(caller(config)?, url.clone()),
+    };
     let (send, alerts) = sync_channel(QUEUE);
     let thread = std::thread::Builder::new().name("alerts".into());
-    match thread.spawn(move || deliver(&config, &alerts)) {
+    Ok(match thread.spawn(move || deliver(&way, &alerts)) {
         Ok(_) => Some(Arc::new(Sink(send))),
         Err(error) => {
             tracing::error!(%error, "no thread for alerts: they go to the log and the stream only");
             None
         }
-    }
+    })
+}
+
+/// See the module.
+enum Way {
+    Command(Vec<String>),
+    Webhook(ureq::Agent, String),
 }
 
 #[derive(Debug)]
@@ -43,12 +59,12 @@ impl AlertSink for Sink {
     }
 }
 
-fn deliver(config: &config::Alert, alerts: &Receiver<Alert>) {
+fn deliver(way: &Way, alerts: &Receiver<Alert>) {
     for alert in alerts {
         let body = serde_json::to_vec(&alert).expect("an alert has string keys only");
-        let sent = match config {
-            config::Alert::Command(words) => run(words, &body),
-            config::Alert::Webhook(url) => post(url, &body),
+        let sent = match way {
+            Way::Command(words) => run(words, &body),
+            Way::Webhook(caller, url) => post(caller, url, &body),
         };
         if let Err(error) = sent {
             tracing::warn!(error, subject = alert.subject, "alert not delivered");
@@ -87,12 +103,17 @@ fn run(words: &[String], body: &[u8]) -> Result<(), String> {
     }
 }
 
-fn post(url: &str, body: &[u8]) -> Result<(), String> {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(TIMEOUT))
-        .build()
-        .into();
-    let sent = agent
+/// Whoever calls webhooks: `https` ones of those whom commands of this configuration trust, too.
+fn caller(config: &Config) -> Result<ureq::Agent, Problem> {
+    let roots = tls::roots(config.ca.as_deref())?;
+    let caller = ureq::Agent::config_builder()
+        .tls_config(trust(&roots))
+        .timeout_global(Some(TIMEOUT));
+    Ok(caller.build().into())
+}
+
+fn post(caller: &ureq::Agent, url: &str, body: &[u8]) -> Result<(), String> {
+    let sent = caller
         .post(url)
         .header("content-type", "application/json")
         .send(body);

@@ -112,7 +112,7 @@ impl ServerSetup {
             may_spawn: spawners(config),
             decompose: decomposed(config)?,
             patience: config.patience.of_engine(),
-            alerts: crate::alert::sink(config.alert.as_ref()),
+            alerts: crate::alert::sink(config)?,
             ..Options::default()
         };
         Ok(ServerSetup {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use warrener_api::problem::Problem;
 use warrener_backend::Error;
 use warrener_model::name::Namespace;
-use warrener_rabbitmq::check::{Finding, Purpose};
+use warrener_rabbitmq::check::{Finding, Login, Purpose};
 use warrener_rabbitmq::{RabbitBroker, Role, Settings};
 
 mod owned;
@@ -53,6 +53,11 @@ impl Way {
     }
 
     /// What a check finds, as this. No answer is waited for longer than `patience`, if it is given.
+    /// Who logs in; the URL may be none.
+    pub(crate) fn login(&self) -> warrener_backend::Result<Login> {
+        warrener_rabbitmq::check::login(&self.0)
+    }
+
     pub(crate) async fn check(
         &self,
         role: Role,

@@ -39,6 +39,9 @@ pub(crate) fn request(
         context: about,
         required: session.required.iter().cloned().chain(count).collect(),
         method: session.method,
+        expertise: session.expertise.clone(),
+        initiator: session.initiator.clone(),
+        include_initiator: session.include_initiator,
         rounds: session.rounds,
         deadline_ms: u64::try_from(session.deadline.as_millis()).unwrap_or(u64::MAX),
         quorum: session.quorum.into(),
@@ -46,6 +49,5 @@ pub(crate) fn request(
         budget: session.budget,
         tie: session.tie,
         weigh_confidence: session.confidence,
-        ..OpenSession::default()
     })
 }

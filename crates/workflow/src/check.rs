@@ -1,9 +1,11 @@
 //! What a file says as a whole: ids once, needs that exist and go round nowhere, templates that name what will be there.
 
+use crate::dry;
 use crate::graph::Graph;
 use crate::mistake::{Mistakes, Place, suggestion};
 use crate::template::Template;
-use crate::workflow::{ITEMS, Step, What, Workflow};
+use crate::workflow::{ITEMS, InputType, Step, What, Workflow};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) fn all(workflow: &Workflow, mistakes: &mut Mistakes) {
@@ -11,9 +13,11 @@ pub(crate) fn all(workflow: &Workflow, mistakes: &mut Mistakes) {
     needs(workflow, mistakes);
     let graph = Graph::of(workflow);
     circles(workflow, &graph, mistakes);
+    dry::steps(workflow, mistakes);
     for (place, step) in workflow.steps.iter().enumerate() {
         aggregate(workflow, step, mistakes);
-        lists(step, mistakes);
+        lists(workflow, step, mistakes);
+        always(step, mistakes);
         let before = graph.before(place);
         let before = before.iter().map(|step| workflow.steps[*step].id.as_str());
         let scope = Scope {
@@ -89,9 +93,34 @@ fn aggregate(workflow: &Workflow, step: &Step, mistakes: &mut Mistakes) {
     }
 }
 
-/// Lists that are written out.
-fn lists(step: &Step, mistakes: &mut Mistakes) {
+/// A text without a template, where the braces were forgotten.
+fn always(step: &Step, mistakes: &mut Mistakes) {
+    let Some(when) = &step.when else { return };
+    if let Some(Value::String(text)) = when.plain()
+        && !matches!(text.trim(), "true" | "false")
+    {
+        let message = format!(
+            "\"when\" is a text that never changes; as a template it is \"{{{{ {text} }}}}\""
+        );
+        mistakes.add(when.place, message);
+    }
+}
+
+/// Lists that are written out, or are an input.
+fn lists(workflow: &Workflow, step: &Step, mistakes: &mut Mistakes) {
     let Some(list) = &step.for_each else { return };
+    let input = list
+        .expression()
+        .and_then(|text| text.strip_prefix("inputs."));
+    let declared = input.and_then(|name| workflow.inputs.iter().find(|(known, _)| known == name));
+    if let Some((name, input)) = declared
+        && !matches!(input.sort, InputType::Any | InputType::Array)
+    {
+        let sort = input.sort.word();
+        let message =
+            format!("\"for_each\" must be a list, and input \"{name}\" is of type {sort}");
+        mistakes.add(list.place, message);
+    }
     if let Some(count) = list.listed().filter(|count| *count > ITEMS) {
         mistakes.add(list.place, format!("{count} items; at most {ITEMS}"));
     }
@@ -132,8 +161,15 @@ impl Scope<'_> {
                 Err(format!("there is no input \"{input}\"{near}"))
             }
             ("steps", Some(id)) => self.step(id, third),
+            ("run", None | Some("id" | "name")) => Ok(()),
+            ("run", Some(field)) => {
+                let near = suggestion(field, ["id", "name"]);
+                Err(format!(
+                    "a run has \"id\" and \"name\", not \"{field}\"{near}"
+                ))
+            }
             // As a whole: what is in it is seen when it is filled in.
-            ("inputs" | "steps" | "run", _) => Ok(()),
+            ("inputs" | "steps", _) => Ok(()),
             ("item" | "index", _) if item => Ok(()),
             ("item" | "index", _) => Err(format!(
                 "\"{root}\" is known in a step with \"for_each\" only, and not in \"when\" and \"for_each\" themselves"

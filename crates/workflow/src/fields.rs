@@ -257,6 +257,21 @@ pub static SESSION: Table = Table {
             Shape::Word(&["majority", "expertise", "quadratic", "ranked", "unanimity"]),
             "`majority` unless said.",
         ),
+        field(
+            "expertise",
+            Shape::Text,
+            "For the method `expertise`: the capability that weighs; else the best of those that `required` names.",
+        ),
+        field(
+            "initiator",
+            Shape::Text,
+            "The agent that asks: it is not asked itself.",
+        ),
+        field(
+            "include_initiator",
+            Shape::Bool,
+            "It is asked, too; false unless said.",
+        ),
         field("rounds", Shape::Whole(1, 9), "1 unless said."),
         field(
             "deadline",

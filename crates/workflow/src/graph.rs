@@ -1,7 +1,7 @@
 //! Steps as a graph: what must come before what, in which stages, and where it goes in circles.
 
 use crate::workflow::Workflow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// The needs of each step that exist, by places in the list of steps.
 #[derive(Debug)]
@@ -50,32 +50,46 @@ impl Graph {
         stages
     }
 
-    /// One circle for each group of steps that wait for each other: every step of it once, each needing the next, the
-    /// last needing the first.
+    /// One circle for each group of steps that all wait for each other, a shortest one through its first step: each needs
+    /// the next, the last needs the first.
     pub(crate) fn circles(&self) -> Vec<Vec<usize>> {
         let stages = self.stages();
-        let stuck: BTreeSet<usize> = (0..stages.len()).filter(|s| stages[*s].is_none()).collect();
-        let mut seen = BTreeSet::new();
-        let mut circles = Vec::new();
-        for start in &stuck {
-            let (mut path, mut step) = (Vec::new(), *start);
-            // Everything stuck needs something stuck: walking on ends where the path was before.
-            while seen.insert(step) {
-                path.push(step);
-                let Some(next) = self.needs[step].iter().find(|need| stuck.contains(need)) else {
-                    break;
-                };
-                step = *next;
+        let stuck = (0..stages.len()).filter(|step| stages[*step].is_none());
+        let before: BTreeMap<usize, BTreeSet<usize>> =
+            stuck.map(|step| (step, self.before(step))).collect();
+        let (mut seen, mut circles) = (BTreeSet::new(), Vec::new());
+        for (start, needed) in &before {
+            if !needed.contains(start) || seen.contains(start) {
+                continue;
             }
-            if let Some(first) = path.iter().position(|known| *known == step) {
-                let mut circle = path.split_off(first);
-                let least = circle.iter().enumerate().min_by_key(|(_, step)| **step);
-                let turn = least.map_or(0, |(turn, _)| turn);
-                circle.rotate_left(turn);
-                circles.push(circle);
-            }
+            let group = needed.iter().copied();
+            let waits = |step: &usize| before.get(step).is_some_and(|all| all.contains(start));
+            seen.extend(group.filter(waits));
+            circles.extend(self.circle(*start));
         }
         circles
+    }
+
+    /// The shortest way from a step over what it needs back to it.
+    fn circle(&self, start: usize) -> Option<Vec<usize>> {
+        let (mut came, mut open) = (BTreeMap::new(), VecDeque::from([start]));
+        while let Some(step) = open.pop_front() {
+            for need in &self.needs[step] {
+                if *need == start {
+                    let mut path = vec![step];
+                    while let Some(from) = path.last().and_then(|last| came.get(last)) {
+                        path.push(*from);
+                    }
+                    path.reverse();
+                    return Some(path);
+                }
+                if !came.contains_key(need) {
+                    came.insert(*need, step);
+                    open.push_back(*need);
+                }
+            }
+        }
+        None
     }
 
     /// All steps that must have ended before this one begins.

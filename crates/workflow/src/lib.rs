@@ -25,6 +25,7 @@ pub use workflow::{Aggregate, Gather, Input, InputType, OnFailure, Session, Step
 mod ask;
 mod check;
 pub mod draw;
+mod dry;
 mod graph;
 mod plan;
 pub use plan::{Begun, Draft, Plan, Seen};

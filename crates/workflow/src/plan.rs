@@ -358,7 +358,7 @@ fn gathered(aggregate: &Aggregate, of: Option<&Seen>) -> Result<Value, String> {
     }
 }
 
-fn submission(step: &Step, kind: &str, context: &Context) -> Result<Submission, String> {
+pub(crate) fn submission(step: &Step, kind: &str, context: &Context) -> Result<Submission, String> {
     let text = |field: &str, template: &Option<Template>| match template {
         None => Ok(String::new()),
         Some(template) => filled(field, template, context).map(plain),

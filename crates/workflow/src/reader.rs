@@ -94,7 +94,10 @@ impl<'a, 'm> Reader<'a, 'm> {
         match text.parse() {
             Ok(value) => Some(value),
             Err(error) => {
-                self.mistakes.add(place, error.to_string());
+                // It begins with what it thought to read.
+                let error = error.to_string();
+                let rest = error.split_once(' ').map_or(&*error, |(_, rest)| rest);
+                self.mistakes.add(place, format!("{name} {rest}"));
                 None
             }
         }

@@ -20,6 +20,13 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment
 });
 
+/// Knows nothing, and takes that: shows what is unknown whatever there is.
+static EMPTY: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = ENVIRONMENT.clone();
+    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+    environment
+});
+
 /// A value of a file that may hold `{{ }}`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
@@ -82,16 +89,83 @@ fn why(error: &minijinja::Error) -> String {
     detail.unwrap_or_else(|| error.kind().to_string())
 }
 
+/// What is wrong with a template whatever it is filled in from: its grammar, a filter or a test that there is not.
+fn unreadable<T>(tried: Result<T, minijinja::Error>, node: &Node, mistakes: &mut Mistakes) {
+    use minijinja::ErrorKind as Kind;
+    if let Err(error) = tried
+        && matches!(
+            error.kind(),
+            Kind::SyntaxError | Kind::UnknownFilter | Kind::UnknownTest
+        )
+    {
+        let said = why(&error);
+        mistakes.add(node.place, format!("this template cannot be read: {said}"));
+    }
+}
+
+/// Parts that are named in brackets as dots name them: `steps['plan']` is `steps.plan`.
+fn dotted(text: &str) -> String {
+    let mut dotted = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('[') {
+        let (before, after) = rest.split_at(at);
+        dotted.push_str(before);
+        match named(after)
+            .filter(|_| before.ends_with(|c: char| c.is_alphanumeric() || "_])".contains(c)))
+        {
+            Some((name, left)) => {
+                dotted.push('.');
+                dotted.push_str(name);
+                rest = left;
+            }
+            None => {
+                dotted.push('[');
+                rest = &after[1..];
+            }
+        }
+    }
+    dotted + rest
+}
+
+/// The name in `['name']`, and what follows.
+fn named(text: &str) -> Option<(&str, &str)> {
+    let inner = text.strip_prefix('[')?.trim_start();
+    let quote = inner.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+    let (name, rest) = inner[1..].split_once(quote)?;
+    let left = rest.trim_start().strip_prefix(']')?;
+    let mut letters = name.chars();
+    let is_name = letters
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && letters.all(|c| c.is_ascii_alphanumeric() || c == '_');
+    is_name.then_some((name, left))
+}
+
 impl Template {
+    /// A value in which nothing has to be filled in.
+    pub(crate) fn of(place: Place, value: Value) -> Self {
+        let form = Form::Plain(value);
+        Template { place, form }
+    }
+
+    /// The one expression that it is, if it is one.
+    pub(crate) fn expression(&self) -> Option<&str> {
+        match &self.form {
+            Form::Expression(text) => Some(text),
+            _ => None,
+        }
+    }
+
     pub(crate) fn read(node: &Node, mistakes: &mut Mistakes) -> Self {
         let form = match &node.data {
             Data::Text(text) if has_template(text) => match expression(text) {
-                Some(inner) => Form::Expression(inner.trim().to_owned()),
+                Some(inner) => {
+                    let expression = EMPTY.compile_expression(inner);
+                    unreadable(expression.and_then(|one| one.eval(())), node, mistakes);
+                    Form::Expression(inner.trim().to_owned())
+                }
                 None => {
-                    if let Err(error) = ENVIRONMENT.template_from_str(text) {
-                        let said = why(&error);
-                        mistakes.add(node.place, format!("this template cannot be read: {said}"));
-                    }
+                    unreadable(EMPTY.render_str(text, ()), node, mistakes);
                     Form::Text(text.clone())
                 }
             },
@@ -125,11 +199,11 @@ impl Template {
     fn collect(&self, names: &mut Vec<(Place, String)>) {
         let found: BTreeSet<String> = match &self.form {
             Form::Plain(_) => return,
-            Form::Expression(text) => match ENVIRONMENT.compile_expression(text) {
+            Form::Expression(text) => match ENVIRONMENT.compile_expression(&dotted(text)) {
                 Ok(expression) => expression.undeclared_variables(true).into_iter().collect(),
                 Err(_) => return,
             },
-            Form::Text(text) => match ENVIRONMENT.template_from_str(text) {
+            Form::Text(text) => match ENVIRONMENT.template_from_str(&dotted(text)) {
                 Ok(template) => template.undeclared_variables(true).into_iter().collect(),
                 Err(_) => return,
             },
@@ -192,6 +266,16 @@ impl Template {
         match &self.form {
             Form::Plain(value) => Some(value),
             _ => None,
+        }
+    }
+
+    /// Nothing has to be filled in, at any depth.
+    pub(crate) fn is_constant(&self) -> bool {
+        match &self.form {
+            Form::Plain(_) => true,
+            Form::Expression(_) | Form::Text(_) => false,
+            Form::List(items) => items.iter().all(Template::is_constant),
+            Form::Map(entries) => entries.iter().all(|(_, item)| item.is_constant()),
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use warrener_model::decision::{Method, Tie, Weight};
-use warrener_model::name::{Kind, Lane};
+use warrener_model::name::{AgentId, Kind, Lane};
 use warrener_model::retry::Overrides;
 use warrener_model::task::Priority;
 
@@ -187,6 +187,12 @@ pub struct Session {
     pub answers: Option<u64>,
     /// How it is counted.
     pub method: Method,
+    /// The capability that weighs.
+    pub expertise: Option<String>,
+    /// The agent that asks.
+    pub initiator: Option<AgentId>,
+    /// It is asked, too.
+    pub include_initiator: bool,
     /// How often it is asked.
     pub rounds: u32,
     /// Decided then.

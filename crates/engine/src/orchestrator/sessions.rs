@@ -22,9 +22,7 @@ impl Orchestrator {
         let now = core.now().await?;
         let session = open(core.session_id(now), request, &core.living(), now);
         let session = session.map_err(Error::Invalid)?;
-        let most = limits::SESSIONS_OPEN;
-        let others = core.store.sessions(Some(SessionState::Open), None, most);
-        if others.await?.len() >= most {
+        if core.store.count_open_sessions().await? >= limits::SESSIONS_OPEN as u64 {
             return Err(Error::Overloaded);
         }
         core.open_session(&session, now).await?;

@@ -21,6 +21,10 @@ impl Registry {
         let live = agents.get(&who.agent)?;
         let full = live.holds.len() >= live.agent.card.slots as usize;
         let has_room = |id: &AgentId| agents.get(id).is_some_and(|live| live.free() > 0);
+        let another_has = |lane: &Lane, kind: &Kind| {
+            let mut others = agents.iter().filter(|(id, _)| **id != who.agent);
+            others.any(|(_, live)| live.free() > 0 && live.agent.card.serves(lane, kind))
+        };
         let objection = if live.agent.presence == Presence::Draining {
             Some("draining")
         } else if offers
@@ -28,7 +32,7 @@ impl Registry {
             .is_some_and(|(lane, kind)| is_stopped(lane, kind))
         {
             Some("paused")
-        } else if full || offers.is_for_another(task, &live.agent.card, has_room) {
+        } else if full || offers.is_for_another(task, &live.agent.card, has_room, another_has) {
             Some("no_slot")
         } else {
             None

@@ -9,7 +9,7 @@ use warrener_model::name::{Kind, Lane};
 use warrener_model::task::Task;
 use warrener_model::{AgentId, TaskId};
 
-/// How often a task goes by others for the agent it was meant for; then any will do. A wish is no reason to wait for ever.
+/// How often a task goes by those it was not meant for; then any will do. A wish is no reason to wait for ever.
 const TURNS: u32 = 10;
 /// More than ever wait for an agent by name; what was forgotten costs a few more turns.
 const TASKS: usize = 10_000;
@@ -17,7 +17,7 @@ const TASKS: usize = 10_000;
 #[derive(Debug, Default)]
 pub(super) struct Offers {
     lanes: HashMap<Lane, HashMap<TaskId, Aim>>,
-    /// How often others claimed what is meant for one agent.
+    /// How often agents claimed what is not meant for them.
     turns: HashMap<TaskId, u32>,
     /// What came to the wrong agent, and waits before it is offered again.
     pub(super) rests: Rests,
@@ -28,6 +28,7 @@ struct Aim {
     lane: Lane,
     kind: Kind,
     prefer: Option<AgentId>,
+    avoid: Option<AgentId>,
     since: Instant,
 }
 
@@ -39,6 +40,7 @@ impl Offers {
                 lane: spec.lane.clone(),
                 kind: spec.kind.clone(),
                 prefer: task.life.prefer.clone(),
+                avoid: task.life.avoid.clone(),
                 since: Instant::now(),
             };
             self.lanes
@@ -66,12 +68,14 @@ impl Offers {
         self.lanes.values().find_map(|lane| lane.get(&task))
     }
 
-    /// Whether this agent should not have it: it does not run such tasks, or the one that it is meant for has room.
+    /// Whether this agent should not have it: it does not run such tasks, or the one that it is meant for has room, or it
+    /// lost or failed the task before and another one has room.
     pub(super) fn is_for_another(
         &mut self,
         task: TaskId,
         card: &Card,
         has_room: impl Fn(&AgentId) -> bool,
+        another_has: impl Fn(&Lane, &Kind) -> bool,
     ) -> bool {
         let Some(aim) = self.lanes.values().find_map(|lane| lane.get(&task)) else {
             return false;
@@ -79,16 +83,22 @@ impl Offers {
         if !card.serves(&aim.lane, &aim.kind) {
             return true;
         }
-        let Some(wanted) = aim.prefer.as_ref().filter(|id| **id != card.who.agent_id) else {
+        let me = &card.who.agent_id;
+        let better = match &aim.prefer {
+            Some(wanted) if wanted == me => false,
+            Some(wanted) if has_room(wanted) => true,
+            _ => aim.avoid.as_ref() == Some(me) && another_has(&aim.lane, &aim.kind),
+        };
+        if !better {
             self.turns.remove(&task);
             return false;
-        };
+        }
         if self.turns.len() >= TASKS {
             self.turns.clear();
         }
         let turns = self.turns.entry(task).or_default();
         *turns += 1;
-        if *turns <= TURNS && has_room(wanted) {
+        if *turns <= TURNS {
             return true;
         }
         self.turns.remove(&task);

@@ -19,8 +19,7 @@ impl Board {
         now: Timestamp,
     ) -> Result<std::result::Result<Session, String>> {
         let most = limits::SESSIONS_OPEN;
-        let others = core.store.sessions(Some(SessionState::Open), None, most);
-        if others.await?.len() >= most {
+        if core.store.count_open_sessions().await? >= most as u64 {
             return Ok(Err(format!("{most} sessions are open already")));
         }
         let made = open(core.session_id(now), request, &core.living(), now);

@@ -1,8 +1,10 @@
 //! Failures: each class with its policy.
 
+use crate::ground::CLAIMED;
 use crate::harness::{ANY, MODES, Mode, World};
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use warrener_engine::TaskError;
 use warrener_model::event::EventKind;
 use warrener_model::failure::DeadReason;
@@ -48,6 +50,52 @@ async fn scenario_d_a_task_that_fails_twice_succeeds_on_the_third_attempt_with_g
         let (failed, started) = (at(EventKind::Retrying), at(start));
         assert!(started[1] - failed[0] >= 100, "first delay");
         assert!(started[2] - failed[1] >= 200, "second delay: it grows");
+    }
+}
+
+/// In a fast lane the first delivery starts it, whoever reads that.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_agent_failed_is_tried_by_another_one_that_has_room() {
+    const TASKS: u32 = 12;
+    for mode in CLAIMED {
+        let world = World::new(mode).await;
+        // Whoever has a task first fails it.
+        let failed: Arc<Mutex<HashMap<u64, &str>>> = Arc::default();
+        let again = Arc::new(Mutex::new(vec![]));
+        let agent = |name: &'static str| {
+            let (failed, again) = (failed.clone(), again.clone());
+            world.agent(name, TASKS, move |_, input: serde_json::Value| {
+                let n = input.as_u64().unwrap_or_default();
+                let before = failed.lock().unwrap().insert(n, name);
+                again
+                    .lock()
+                    .unwrap()
+                    .extend(before.map(|before| (before, name)));
+                async move {
+                    match before {
+                        None => Err(TaskError::network("no route")),
+                        Some(_) => Ok(input),
+                    }
+                }
+            })
+        };
+        let _agents = [agent("one"), agent("other")];
+        world.joined("one").await;
+        world.joined("other").await;
+        let mut ids = vec![];
+        for n in 0..TASKS {
+            let text = format!(r#"{{"kind":"work","input":{n},{QUICK}}}"#);
+            ids.push(world.submit(&text).await);
+        }
+        for id in ids {
+            world.end(id).await;
+        }
+        let again = again.lock().unwrap();
+        assert_eq!(again.len(), TASKS as usize, "{mode:?}");
+        assert!(
+            again.iter().all(|(before, now)| before != now),
+            "{mode:?}: {again:?}"
+        );
     }
 }
 

@@ -9,9 +9,6 @@ use crate::session::{Phase, Session};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Bytes of earlier answers that an invitation carries: it must fit into one message.
-const PREVIOUS_BYTES: usize = 256 * 1024;
-
 /// Server to agent: answer this, please. Sent again while the round lasts and no answer is in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -90,12 +87,6 @@ impl Session {
         let vote = round.phase == Phase::Vote;
         let options = if vote { &self.ballot } else { &self.options };
         let left = round.deadline.since(now).as_millis();
-        let mut bytes = 0;
-        let fits = |answer: &Answer| {
-            let texts = [&answer.suggestion, &answer.rationale];
-            bytes += texts.into_iter().flatten().map(String::len).sum::<usize>() + 64;
-            bytes <= PREVIOUS_BYTES
-        };
         Some(Invite {
             session_id: self.id,
             round: round.round,
@@ -107,7 +98,7 @@ impl Session {
             budget: (self.rules.method == crate::decision::Method::Quadratic)
                 .then_some(self.budget),
             context: self.context.clone(),
-            previous: self.previous().into_iter().take_while(fits).collect(),
+            previous: self.previous(),
             deadline: round.deadline,
             within_ms: Some(u64::try_from(left).unwrap_or(u64::MAX)),
         })

@@ -13,6 +13,8 @@ pub(crate) const WINDOW: usize = 1_000;
 pub(crate) const SINGLE: usize = 200;
 /// Those before them, which nobody measures.
 pub(crate) const WARM: usize = 20;
+/// Tasks that one more waits for.
+pub(crate) const FAN: usize = 1_000;
 /// What no turn takes, on any machine: longer is a fault.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -32,6 +34,8 @@ pub(crate) struct Turn {
     pub(crate) messages: BTreeMap<String, u64>,
     /// Calls meanwhile: publishes of a batch, commits, reads.
     pub(crate) calls: BTreeMap<&'static str, u64>,
+    /// After that: [`FAN`] tasks and one that begins when all of them have ended, until its result is there.
+    pub(crate) fan: Duration,
 }
 
 impl Turn {

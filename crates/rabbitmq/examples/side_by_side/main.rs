@@ -1,8 +1,9 @@
 //! Measures Warrener on RabbitMQ beside a raw client and beside its embedded broker: one node, one run, turn by turn, so
 //! that what else the machine does meets all of them. Run it with `cargo xtask bench [--tasks N] [--repetitions N]`.
 //!
-//! Each turn is a new vhost and a new store. It measures two things: one task at a time (`latency` in the code: from before
-//! the submit to the handler's first line, and to the recorded result), and all tasks at once (`load`).
+//! Each turn is a new vhost and a new store. It measures three things: one task at a time (`latency` in the code: from before
+//! the submit to the handler's first line, and to the recorded result), all tasks at once (`load`), and a task that waits
+//! for a thousand (`fan`).
 #![allow(clippy::print_stdout, reason = "it prints figures")]
 
 mod counted;
@@ -104,6 +105,7 @@ mod tests {
         for way in Way::ALL {
             let began = Instant::now();
             let turn = measure(way, &node, broker, 20).unwrap();
+            assert!(turn.fan > std::time::Duration::ZERO);
             assert!(turn.wall > std::time::Duration::ZERO && turn.wall < began.elapsed());
             assert_eq!(turn.start.len(), turn.recorded.len());
             let sent: u64 = turn.messages.values().sum();

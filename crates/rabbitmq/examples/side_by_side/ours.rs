@@ -3,7 +3,7 @@
 
 use crate::Result;
 use crate::counted::{Count, Counted};
-use crate::load::{PATIENCE, SINGLE, SLOTS, Turn, WARM, WINDOW, Watch, body, next};
+use crate::load::{FAN, PATIENCE, SINGLE, SLOTS, Turn, WARM, WINDOW, Watch, body, next};
 use crate::tables::Way;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,11 +17,19 @@ use warrener_engine::supervise::{Scope, Stopped};
 use warrener_engine::{LaneOptions, Options, Orchestrator, TaskContext, Worker};
 use warrener_model::agent::Who;
 use warrener_model::life::Start;
+use warrener_model::run::RunState;
 use warrener_model::{AgentId, InstanceId, Json, Lane, State, Submission};
 use warrener_rabbitmq::{RabbitBroker, Role, Settings};
 use warrener_sqlite::SqliteStore;
 
 const AGENT: &str = "bench";
+/// As many tasks as there are items, and one after them.
+const WIDE: &str = "name: wide
+inputs: { items: { type: array, required: true } }
+steps:
+  - { id: all, kind: noop, for_each: '{{ inputs.items }}', input: '{{ item }}' }
+  - { id: join, kind: noop, needs: [all], input: '{{ steps.all.outputs | length }}' }
+";
 /// Tasks of one submitted batch.
 const BATCH: usize = 1_000;
 /// Between two looks whether all is recorded, after every handler has begun.
@@ -178,6 +186,7 @@ impl Stage {
             *calls -= before[what];
         }
         turn.calls.insert("publish", counts.calls);
+        turn.fan = self.fan().await?;
         self.end().await?;
         Ok(turn)
     }
@@ -219,6 +228,26 @@ impl Stage {
                 return Err(format!("{succeeded} succeeded of {}", books.accepted).into());
             }
             tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// A run: a step of many tasks, and one that needs it.
+    async fn fan(&self) -> Result<Duration> {
+        let at = Instant::now();
+        let items: Vec<String> = vec!["x".repeat(1_022); FAN];
+        let inputs = serde_json::Map::from_iter([("items".to_owned(), items.into())]);
+        let started = self.orchestrator.start_run(WIDE.into(), inputs, None);
+        let id = started
+            .await
+            .map_err(|wrong| format!("{wrong:?}"))?
+            .view
+            .run
+            .spec
+            .id;
+        let view = self.orchestrator.wait_run(id, None, PATIENCE).await?;
+        match view.run.head.state {
+            RunState::Succeeded => Ok(at.elapsed()),
+            state => Err(format!("the run is {state:?}").into()),
         }
     }
 

@@ -2,7 +2,7 @@
 //! messages, confirms, an ack only after the result's confirm.
 
 use crate::Result;
-use crate::load::{SINGLE, SLOTS, Turn, WARM, WINDOW, Watch, body, next};
+use crate::load::{FAN, SINGLE, SLOTS, Turn, WARM, WINDOW, Watch, body, next};
 use futures_util::StreamExt;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
@@ -13,7 +13,7 @@ use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties, Consumer, PublisherConfirm,
 };
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 const TASKS: &str = "tasks";
@@ -54,6 +54,7 @@ pub(crate) async fn measure(url: &str, broker: u32, tasks: usize) -> Result<Turn
     let all = u64::try_from(tasks)?;
     turn.messages = [("task".to_owned(), all), ("result".to_owned(), all)].into();
     turn.calls = [("publish", all * 2)].into();
+    turn.fan = producer.fan().await?;
     Ok(turn)
 }
 
@@ -79,6 +80,18 @@ impl Producer {
             results,
             _connections: [worker, producer],
         })
+    }
+
+    /// Counts results, and then submits the join: what it knows of them is gone with its process.
+    async fn fan(&mut self) -> Result<Duration> {
+        let at = Instant::now();
+        for tasks in [FAN, 1] {
+            self.publish(tasks).await?;
+            for _ in 0..tasks {
+                next(&mut self.results, "result").await?;
+            }
+        }
+        Ok(at.elapsed())
     }
 
     /// All of them confirmed, a window at a time.

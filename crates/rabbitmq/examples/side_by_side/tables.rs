@@ -82,6 +82,7 @@ pub(crate) fn times(turns: &Turns) -> String {
         "idle: to recorded result, p50 ms",
         "end to end/s",
         "of the raw client",
+        "1,000 and a join, ms",
     ]);
     for (way, own) in turns {
         let part = |of: fn(&Turn) -> &[Duration], percent| {
@@ -94,6 +95,7 @@ pub(crate) fn times(turns: &Turns) -> String {
             part(|turn| &turn.recorded, 50),
             spread(own.iter().map(Turn::rate)).shown(0),
             ratio.shown(2),
+            spread(own.iter().map(|turn| turn.fan.as_secs_f64() * 1_000.0)).shown(0),
         ];
         row(&mut text, way.name(), &cells);
     }

@@ -64,6 +64,12 @@ impl Target {
         }
     }
 
+    /// User and password of the URL.
+    pub(crate) fn login(&self) -> (&str, &str) {
+        let named = &self.uri.authority.userinfo;
+        (&named.username, &named.password)
+    }
+
     pub(crate) fn is_tls(&self) -> bool {
         self.uri.scheme == AMQPScheme::AMQPS
     }

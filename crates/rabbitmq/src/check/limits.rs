@@ -1,6 +1,6 @@
 //! What versions are known for, and what this protocol does not tell: how long a delivery may be held, and policies.
 
-use super::{Findings, Ground, Severity};
+use super::{Findings, Ground, Severity, policies};
 use crate::amqp::Greeting;
 use std::time::Duration;
 
@@ -37,12 +37,21 @@ pub(super) fn look(ground: &Ground<'_>, greeting: &Greeting, findings: &mut Find
         return;
     }
     consumer_timeout(ground.purpose.handoff, findings);
+    match &ground.purpose.policed {
+        Some(Ok(all)) => return policies::look(ground, all, findings),
+        Some(Err(why)) => {
+            let what = format!("the management API does not show policies: {why}");
+            let remedy = "see its URL, and that the plugin is on: rabbitmq-plugins enable rabbitmq_management";
+            return findings.add("policy", Severity::Warning, what, remedy);
+        }
+        None => {}
+    }
     let (vhost, namespace) = (ground.target.vhost(), ground.names.space());
     let what = format!(
         "policies cannot be seen by this protocol, and one that matches {namespace}.* may drop or expire messages"
     );
     let remedy = format!(
-        "see rabbitmqctl list_queues -p '{vhost}' name policy operator_policy effective_policy_definition: for names that begin with {namespace}. nothing may set message-ttl, expires, max-length, max-length-bytes, overflow, delivery-limit or dead-letter-*; change the pattern of a policy that does (rabbitmqctl list_policies -p '{vhost}', list_operator_policies)"
+        "name the management API (--management http://HOST:15672), or see rabbitmqctl list_queues -p '{vhost}' name policy operator_policy effective_policy_definition: for names that begin with {namespace}. nothing may set message-ttl, expires, max-length, max-length-bytes, overflow, delivery-limit or dead-letter-*; change the pattern of a policy that does (rabbitmqctl list_policies -p '{vhost}', list_operator_policies)"
     );
     findings.add("policy", Severity::Note, what, remedy);
 }

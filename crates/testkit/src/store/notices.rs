@@ -42,9 +42,12 @@ pub async fn what_is_told_stays_until_it_was_heard<H: Harness>(harness: H) {
         write(&*store, op).await;
     }
     let store = harness.reopen().await;
-    let told = store.told(10).await.expect("an answer");
+    let told = store.requesters(10).await.expect("an answer");
     assert_eq!(told, [agent("ann"), agent("bob")]);
-    assert_eq!(store.told(1).await.expect("an answer"), [agent("ann")]);
+    assert_eq!(
+        store.requesters(1).await.expect("an answer"),
+        [agent("ann")]
+    );
     let mut expected = [notice("ann", one, 5), notice("ann", other, 2)];
     expected.sort_by_key(|notice| notice.task);
     let found = store.notices(agent("ann"), 10).await.expect("an answer");
@@ -57,7 +60,10 @@ pub async fn what_is_told_stays_until_it_was_heard<H: Harness>(harness: H) {
         store.notices(agent("ann"), 10).await.expect("an answer"),
         []
     );
-    assert_eq!(store.told(10).await.expect("an answer"), [agent("bob")]);
+    assert_eq!(
+        store.requesters(10).await.expect("an answer"),
+        [agent("bob")]
+    );
 }
 
 /// Nothing is told of a task that is forgotten.
@@ -98,5 +104,5 @@ pub async fn notices_go_with_their_task<H: Harness>(harness: H) {
         limit: 10,
     };
     store.purge(purge).await.expect("a purge");
-    assert_eq!(store.told(10).await.expect("an answer"), []);
+    assert_eq!(store.requesters(10).await.expect("an answer"), []);
 }

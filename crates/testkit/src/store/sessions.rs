@@ -139,6 +139,7 @@ pub async fn sessions_are_listed_in_pages<H: Harness>(h: H) {
         .await
         .expect("rows");
     assert_eq!(ids(open), [all[1].id, all[0].id]);
+    assert_eq!(store.count_open_sessions().await.expect("a count"), 4);
 }
 
 /// With the tasks that ended then; open ones stay.

@@ -18,6 +18,7 @@ pub(crate) enum Verb {
     ///   warrener broker check
     ///   warrener broker check --broker amqps://server:secret@rabbit.example.org/blue -o json
     ///   warrener broker check --agent backend --lane backend
+    ///   warrener broker check --management http://rabbit.example.org:15672
     #[command(verbatim_doc_comment)]
     Check(Check),
 }
@@ -28,6 +29,9 @@ pub(crate) struct Check {
     /// The broker: amqp://… or amqps://… [default: the configured one]
     #[arg(long, value_name = "URL")]
     pub(crate) broker: Option<String>,
+    /// The broker's management API, for policies: http://HOST:15672
+    #[arg(long, value_name = "URL")]
+    pub(crate) management: Option<String>,
     /// With the rights that this agent needs, instead of a server's
     #[arg(long, value_name = "N")]
     pub(crate) agent: Option<AgentId>,

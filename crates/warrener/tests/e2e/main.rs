@@ -37,6 +37,7 @@
 //! votes; this version has neither.
 #![allow(clippy::unwrap_used, reason = "a test that fails here says enough")]
 
+mod alerts;
 mod authority;
 mod batches;
 mod breaker;

@@ -144,6 +144,75 @@ fn what_cannot_be_seen_is_said_with_the_command_that_shows_it() {
 }
 
 #[test]
+fn the_management_api_shows_what_policies_do_to_our_queues() {
+    let node = Node::start(&Options::with_management());
+    let vhost = node.vhost();
+    let place = stage::at(&vhost.url(), Place::new);
+    let line = format!("--management {}", node.management());
+    let words = ["no queue of namespace agent exists yet"];
+    finds(&place, &line, "policy", "note", &words);
+    let _server = place.server();
+    let seen = found(&check(&place, &format!("{line} -o json")).exits(0));
+    assert_eq!(seen["policy"]["severity"], "fine", "{seen:#}");
+
+    // Of all that match, the one with the highest priority counts.
+    let set = |name: &str, priority: u32, pattern: &str, what: &str| {
+        let policy = format!(
+            r#"rabbit_policy:set(<<"{}">>, <<"{name}">>, <<"{pattern}">>, [{what}], {priority}, <<"all">>, <<"test">>)."#,
+            vhost.name()
+        );
+        assert_eq!(node.eval(&policy), "ok");
+    };
+    // What is somebody else's, and what does no harm.
+    set(
+        "other",
+        0,
+        "^agents?-of-somebody",
+        r#"{<<"message-ttl">>, 1}"#,
+    );
+    set(
+        "harmless",
+        0,
+        "^agent",
+        r#"{<<"queue-master-locator">>, <<"min-masters">>}"#,
+    );
+    let seen = found(&check(&place, &format!("{line} -o json")).exits(0));
+    assert_eq!(seen["policy"]["severity"], "fine", "{seen:#}");
+    set(
+        "short",
+        1,
+        r"^agent\\.results$",
+        r#"{<<"message-ttl">>, 60000}"#,
+    );
+    let words = [
+        "policy short sets message-ttl on agent.results",
+        "matches no queue that begins with agent.",
+        "rabbitmqctl list_policies",
+    ];
+    finds(&place, &line, "policy", "warning", &words);
+
+    vhost.user("plain", "s3cret", [".*", ".*", ".*"]);
+    let plain = as_user(&vhost, "plain");
+    let words = ["401", "rabbitmqctl set_user_tags plain management"];
+    finds(&plain, &line, "policy", "warning", &words);
+    let words = ["does not show policies", "rabbitmq-plugins enable"];
+    finds(
+        &place,
+        "--management http://127.0.0.1:1",
+        "policy",
+        "warning",
+        &words,
+    );
+    finds(
+        &place,
+        "--management rabbit:15672",
+        "policy",
+        "warning",
+        &["http://HOST:15672"],
+    );
+}
+
+#[test]
 fn rights_that_a_user_lacks_are_named_with_the_command_that_gives_them() {
     let vhost = stage::vhost();
     let place = stage::at(&vhost.url(), Place::new);

@@ -1,5 +1,7 @@
 //! `warrener broker check`: what is wrong with RabbitMQ before anything relies on it, and what to do about it.
 
+mod management;
+
 use crate::args::broker::Check;
 use crate::commands::server::runtime;
 use crate::config::{self, Config};
@@ -43,6 +45,11 @@ pub(crate) fn run(args: &Check, globals: &Globals) -> Result<Exit, CliError> {
         lanes: lanes(args, config),
         store: store(config)?,
         handoff: config.timers.handoff,
+        // A URL that is none is a finding of its own.
+        policed: args.management.as_ref().and_then(|url| {
+            let login = way.login().ok()?;
+            Some(management::queues(url, &login, config, globals.timeout))
+        }),
     };
     let findings = runtime()?.block_on(way.check(role, globals.timeout, &purpose));
     if let Some(error) = findings.iter().find_map(hopeless) {
