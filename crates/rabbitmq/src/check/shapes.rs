@@ -42,7 +42,10 @@ pub(super) async fn look(
         };
         match shape(connection, &part, ground.settings.is_server()).await {
             Err(fault) if fault.is_not_found() => {
-                absent.push(name.clone());
+                // An exchange and a queue may have one name.
+                if !absent.contains(name) {
+                    absent.push(name.clone());
+                }
                 continue;
             }
             Err(fault) => {

@@ -1,6 +1,6 @@
 //! `broker check`, from outside: what it finds on brokers with one thing wrong, what it says to do, and how it ends.
 
-use crate::harness::{Place, Ran};
+use crate::harness::{Place, Ran, until};
 use crate::stage;
 use serde_json::{Value, json};
 use warrener_testkit::rabbit::{Alarm, Node, Options, Vhost};
@@ -189,6 +189,11 @@ fn the_management_api_shows_what_policies_do_to_our_queues() {
         "matches no queue that begins with agent.",
         "rabbitmqctl list_policies",
     ];
+    // The API keeps an answer for a moment.
+    until("the policy to be seen", || {
+        let seen = found(&check(&place, &format!("{line} -o json")));
+        (seen["policy"]["severity"] == "warning").then_some(())
+    });
     finds(&place, &line, "policy", "warning", &words);
 
     vhost.user("plain", "s3cret", [".*", ".*", ".*"]);
