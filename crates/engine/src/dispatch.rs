@@ -36,9 +36,10 @@ pub(crate) async fn run(core: Arc<Core>, stop: CancellationToken) {
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "dispatch waits"),
         }
+        let rested = core.registry.next_rested().unwrap_or(poll);
         tokio::select! {
             () = core.ready.notified() => {}
-            () = tokio::time::sleep(poll.min(core.breakers.wait())) => {}
+            () = tokio::time::sleep(poll.min(core.breakers.wait()).min(rested)) => {}
             () = stop.cancelled() => {}
         }
     }

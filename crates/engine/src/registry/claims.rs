@@ -2,6 +2,7 @@
 
 use super::{Inner, Registry};
 use std::collections::HashSet;
+use std::time::Duration;
 use tokio::time::Instant;
 use warrener_model::agent::{Presence, Who};
 use warrener_model::name::{Kind, Lane};
@@ -47,6 +48,11 @@ impl Registry {
     /// What of every lane is not offered just now: it came to the wrong agent a moment ago.
     pub(crate) fn resting(&self) -> HashSet<TaskId> {
         self.lock().offers.rests.now(Instant::now())
+    }
+
+    /// How long until one of those may be offered again.
+    pub(crate) fn next_rested(&self) -> Option<Duration> {
+        self.lock().offers.rests.next(Instant::now())
     }
 
     /// It could not be offered just now: it waits as what came to the wrong agent does.

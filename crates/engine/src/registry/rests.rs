@@ -28,7 +28,8 @@ impl Rests {
         }
         let last = self.0.get(&task).map(|rest| rest.span);
         let span = last.map_or(FIRST, |span| (span * 2).min(LONGEST));
-        let until = now + span;
+        // Two that wait for each other's agent would else come to the wrong ones in step, again and again.
+        let until = now + span.mul_f64(0.5 + fastrand::f64() / 2.0);
         self.0.insert(task, Rest { span, until });
     }
 
@@ -40,6 +41,13 @@ impl Rests {
     /// There may be a right one now for all of them.
     pub(super) fn clear(&mut self) {
         self.0.clear();
+    }
+
+    /// How long until the next one may be offered again.
+    pub(super) fn next(&self, now: Instant) -> Option<Duration> {
+        let waits = self.0.values().map(|rest| rest.until);
+        let next = waits.filter(|until| now < *until).min();
+        next.map(|until| until - now)
     }
 
     /// Those that wait.
@@ -62,14 +70,17 @@ mod tests {
         let waits =
             |rests: &Rests, ms| rests.now(start + Duration::from_millis(ms)).contains(&task);
         assert!(!waits(&rests, 0));
+        assert_eq!(rests.next(start), None);
         rests.refused(task, start);
-        assert!(waits(&rests, 19) && !waits(&rests, 20));
+        assert!(waits(&rests, 9) && !waits(&rests, 20));
+        let next = rests.next(start).unwrap().as_millis();
+        assert!((9..=20).contains(&next), "{next} ms");
         rests.refused(task, start);
-        assert!(waits(&rests, 39) && !waits(&rests, 40));
+        assert!(waits(&rests, 19) && !waits(&rests, 40));
         for _ in 0..100 {
             rests.refused(task, start);
         }
-        assert!(waits(&rests, 1_999) && !waits(&rests, 2_000));
+        assert!(waits(&rests, 999) && !waits(&rests, 2_000));
         rests.over(task);
         assert!(!waits(&rests, 0));
         rests.refused(task, start);

