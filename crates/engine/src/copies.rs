@@ -203,6 +203,7 @@ fn of_progress(task_id: TaskId, epoch: u64, progress: Progress, at: Timestamp) -
         epoch,
         agent: None,
         progress: Some(progress),
+        detail: None,
         at,
     };
     copy("task.progress".into(), &body)
@@ -260,6 +261,7 @@ fn of_event(row: TaskEvent) -> Option<Copy> {
         epoch: event.epoch,
         agent: event.agent,
         progress: None,
+        detail: Some(event.detail).filter(|_| matches!(word, "retrying" | "failed" | "dead")),
         at: event.at,
     };
     Some(copy(key, &body))

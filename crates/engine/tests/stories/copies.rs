@@ -5,6 +5,7 @@ use std::time::Duration;
 use warrener_backend::broker::Subscribe;
 use warrener_backend::fault::{Fault, point};
 use warrener_backend::{Address, Subscription};
+use warrener_engine::TaskError;
 use warrener_engine::orchestrator::StateWrite;
 use warrener_model::message::{self, StateCopy, TaskCopy};
 use warrener_model::name::{Space, StateKey};
@@ -50,6 +51,32 @@ async fn a_watcher_sees_the_life_of_a_task_in_its_order() {
         // In a fast lane nothing is stored of a start.
         words.retain(|word| word != "started");
         assert_eq!(words, ["submitted", "succeeded"], "{mode:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_sees_why_an_attempt_failed() {
+    for mode in MODES {
+        let world = World::new(mode).await;
+        let mut copies = watch(&world, "task.*").await;
+        let _agent = world.agent("a", 1, |_, _| async {
+            Err::<serde_json::Value, _>(TaskError::network("no route"))
+        });
+        let quick = r#"{"kind":"work","retry":{"network":{"retries":1,"base_ms":1}}}"#;
+        world.submit(quick).await;
+        for event in ["retrying", "dead"] {
+            let copy = loop {
+                let copy = next(&mut copies).await;
+                if copy.event == event {
+                    break copy;
+                }
+                assert_eq!(copy.detail, None, "{mode:?} {}", copy.event);
+            };
+            let detail = copy.detail.unwrap();
+            let why = (&detail["class"], &detail["message"]);
+            assert_eq!(why, (&"network".into(), &"no route".into()), "{mode:?}");
+            assert_eq!(detail["dead_reason"] == "exhausted", event == "dead");
+        }
     }
 }
 

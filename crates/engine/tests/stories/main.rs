@@ -26,6 +26,7 @@ mod dead;
 mod direct;
 mod fast;
 mod holes;
+mod joins;
 mod lanes;
 mod leases;
 mod letters;

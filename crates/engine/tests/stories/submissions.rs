@@ -224,6 +224,9 @@ async fn each_leader_hears_how_its_own_tasks_ended_until_it_says_that_it_heard()
         );
         assert_eq!(end.output.as_ref().map(|o| o.as_str()), Some("1"));
         assert_eq!(end.labels["n"], "1");
+        // Who did it, and how long it took.
+        assert_eq!(end.agent.as_ref().map(|agent| agent.as_str()), Some("w"));
+        assert!(end.started_at.is_some() && end.started_at <= end.finished_at);
         // Not heard yet: told again, just so; also by the next server.
         assert_eq!(ended(&mut ann).await, end);
         let end_of_bob = ended(&mut bob).await;

@@ -31,6 +31,10 @@ pub struct TaskCopy {
     /// How far it is, if that is the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Progress>,
+    /// Of `retrying`, `failed` and `dead` what the history says of it: the error's `class` and `message` among it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
+    pub detail: Option<serde_json::Value>,
     /// When, by the store's clock.
     pub at: Timestamp,
 }

@@ -5,7 +5,7 @@ use crate::agent::WhoFields;
 use crate::id::TaskId;
 use crate::json::Json;
 use crate::life::State;
-use crate::name::Kind;
+use crate::name::{AgentId, Kind};
 use crate::task::{Task, TaskError};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,12 @@ pub struct TaskEnded {
     pub state: State,
     /// How many attempts it took.
     pub attempt: u32,
+    /// The agent of the last one, if one was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentId>,
+    /// Why it is dead, if it is: `invalid exhausted critical poison rejected`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_reason: Option<String>,
     /// The result, if it succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schema(value_type = Json))]
@@ -34,7 +40,10 @@ pub struct TaskEnded {
     pub error: Option<TaskError>,
     /// As submitted.
     pub labels: BTreeMap<String, String>,
-    /// When, by the store's clock.
+    /// When the last attempt began, by the store's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended, by the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
 }
@@ -53,9 +62,12 @@ impl TaskEnded {
             kind: task.spec.kind,
             state: task.life.state,
             attempt: task.life.attempt,
+            agent: task.life.last,
+            dead_reason: task.life.dead_reason.map(|reason| reason.as_str().into()),
             output: task.output.filter(|_| ended_well),
             error: task.error.filter(|_| !ended_well),
             labels: task.spec.labels,
+            started_at: task.life.started_at,
             finished_at: task.life.finished_at,
         }
     }

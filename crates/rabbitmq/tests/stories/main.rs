@@ -43,6 +43,8 @@ mod dead;
 mod fast;
 #[path = "../../../engine/tests/stories/holes.rs"]
 mod holes;
+#[path = "../../../engine/tests/stories/joins.rs"]
+mod joins;
 #[path = "../../../engine/tests/stories/lanes.rs"]
 mod lanes;
 #[path = "../../../engine/tests/stories/leases.rs"]
