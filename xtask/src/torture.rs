@@ -28,6 +28,7 @@ mod recovery;
 mod report;
 mod rows;
 mod run_rows;
+mod session_rows;
 pub(crate) mod step;
 mod watch;
 mod witness;

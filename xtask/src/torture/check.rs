@@ -10,6 +10,7 @@ use super::rows::{Event, FINAL, Rows, Task};
 use super::witness::{Line, What};
 
 pub(crate) mod runs;
+mod sessions;
 #[cfg(test)]
 mod tests;
 
@@ -68,6 +69,9 @@ pub(crate) const PROPERTIES: &[Property] = &[
     ("steps out of order", runs::out_of_order),
     ("joins not once", runs::joins),
     ("steps repeated", runs::repeated),
+    ("sessions unfinished", sessions::unfinished),
+    ("voices counted twice", sessions::voices),
+    ("starts without a decision", sessions::decisions),
 ];
 
 fn is_grant(event: &Event) -> bool {

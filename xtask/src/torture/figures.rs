@@ -22,11 +22,20 @@ pub(crate) fn states(rows: &Rows) -> BTreeMap<&str, usize> {
 
 /// How many runs are in which state.
 pub(crate) fn run_states(rows: &Rows) -> BTreeMap<&str, usize> {
-    let mut states = BTreeMap::new();
-    for run in rows.runs.values() {
-        *states.entry(run.state.as_str()).or_default() += 1;
+    tally(rows.runs.values().map(|run| &*run.state))
+}
+
+/// How many sessions are in which state.
+pub(crate) fn session_states(rows: &Rows) -> BTreeMap<&str, usize> {
+    tally(rows.sessions.values().map(|session| &*session.state))
+}
+
+fn tally<'a>(words: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, usize> {
+    let mut counts = BTreeMap::new();
+    for word in words {
+        *counts.entry(word).or_default() += 1;
     }
-    states
+    counts
 }
 
 /// Starts after a start of an earlier attempt that neither a policy nor a person asked for: the price of

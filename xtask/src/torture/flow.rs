@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use serde_json::{Value, json};
 
+use super::http::Answer;
 use super::load::{Ledger, Load};
 use super::step::Manner;
 
@@ -13,6 +14,8 @@ use super::step::Manner;
 pub(crate) const EVERY: Duration = Duration::from_secs(3);
 /// Items of a fan-out, at most.
 const WIDE: usize = 5;
+/// Of a hundred runs so many are cancelled.
+const DOOMED: u32 = 15;
 
 /// A run that the server said yes to.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub(crate) struct Begun {
     /// The idempotency key, and the name of the workflow.
     pub(crate) key: String,
     pub(crate) steps: Vec<Step>,
+    /// Somebody tries to cancel it.
+    pub(crate) doomed: bool,
 }
 
 /// One step; its place is its number.
@@ -169,25 +174,40 @@ impl Load<'_> {
     pub(crate) fn flows(mut self) {
         let mut next = Instant::now();
         let mut n = 0_u64;
+        let mut doomed: Option<(Instant, String)> = None;
         while !self.is_over() {
             // Short looks: what waits for the end of the load must not wait for this.
             sleep(Duration::from_millis(50));
+            if let Some((_, id)) = doomed.take_if(|(at, _)| *at <= Instant::now()) {
+                self.call_off(&id);
+            }
             if Instant::now() < next || self.is_full() {
                 continue;
             }
             next = Instant::now() + self.every;
             n += 1;
-            self.flow(n);
+            let id = self.flow(n);
+            let after = Duration::from_millis(self.rng.u64(0..2_000));
+            doomed = id.map(|id| (Instant::now() + after, id)).or(doomed);
         }
     }
 
-    fn flow(&mut self, n: u64) {
+    /// Said once, like other acts: without an answer nobody knows whether it happened.
+    fn call_off(&mut self, id: &str) {
+        let path = format!("/api/v1/runs/{id}/cancel");
+        match self.http.post(&path, None, &json!({ "reason": "torture" })) {
+            Answer::Said(200 | 409 | 429 | 500..=599, _) | Answer::Nothing => {}
+            Answer::Said(status, answer) => self.unexpected("cancel of a run", status, &answer),
+        }
+    }
+
+    /// Starts one; gives its id if it is to be cancelled.
+    fn flow(&mut self, n: u64) -> Option<String> {
         let key = format!("{}-{n}", self.name);
         let steps = deal(&mut self.rng);
         let body = json!({ "workflow": file(&key, &steps) });
-        let Some((status, answer)) = self.until_answered("/api/v1/runs", Some(&key), &body) else {
-            return;
-        };
+        let doomed = self.rng.u32(0..100) < DOOMED;
+        let (status, answer) = self.until_answered("/api/v1/runs", Some(&key), &body)?;
         match answer["id"].as_str() {
             Some(id) if status == 200 || status == 201 => {
                 let ledger: &Ledger = self.ledger;
@@ -195,9 +215,14 @@ impl Load<'_> {
                     id: id.into(),
                     key,
                     steps,
+                    doomed,
                 });
+                doomed.then(|| id.to_owned())
             }
-            _ => self.unexpected("run", status, &answer),
+            _ => {
+                self.unexpected("run", status, &answer);
+                None
+            }
         }
     }
 }

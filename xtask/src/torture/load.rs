@@ -32,6 +32,15 @@ pub(crate) struct Accepted {
     pub(crate) id: String,
     pub(crate) key: String,
     pub(crate) manner: Manner,
+    /// It asks agents before it starts.
+    pub(crate) asks: bool,
+}
+
+/// What is asked for.
+struct Request {
+    body: Value,
+    manner: Manner,
+    asks: bool,
 }
 
 /// An act that the server said yes to.
@@ -69,14 +78,15 @@ impl Ledger {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn accept(&self, id: &str, key: &str, manner: Manner) {
+    fn accept(&self, id: &str, key: &str, request: &Request) {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         // For people only; the run keeps it in memory.
-        let _ = writeln!(file, "{id} {key} {}", manner.as_str());
+        let _ = writeln!(file, "{id} {key} {}", request.manner.as_str());
         self.pages().accepted.push(Accepted {
             id: id.into(),
             key: key.into(),
-            manner,
+            manner: request.manner,
+            asks: request.asks,
         });
     }
 
@@ -158,12 +168,13 @@ impl Load<'_> {
 
     fn single(&mut self, n: u64) {
         let key = format!("{}-{n}", self.name);
-        let (body, manner) = self.request();
-        let Some((status, answer)) = self.until_answered("/api/v1/tasks", Some(&key), &body) else {
+        let request = self.request();
+        let asked = self.until_answered("/api/v1/tasks", Some(&key), &request.body);
+        let Some((status, answer)) = asked else {
             return;
         };
         match answer["id"].as_str() {
-            Some(id) if status == 200 || status == 201 => self.ledger.accept(id, &key, manner),
+            Some(id) if status == 200 || status == 201 => self.ledger.accept(id, &key, &request),
             _ => self.unexpected("submit", status, &answer),
         }
     }
@@ -171,13 +182,13 @@ impl Load<'_> {
     fn batch(&mut self, n: u64) {
         let size = self.rng.usize(2..=8);
         let mut items = vec![];
-        let mut manners = vec![];
+        let mut requests = vec![];
         for i in 0..size {
-            let (mut item, manner) = self.request();
+            let mut request = self.request();
             let key = format!("{}-{n}.{i}", self.name);
-            item["idempotency_key"] = key.as_str().into();
-            items.push(item);
-            manners.push((key, manner));
+            request.body["idempotency_key"] = key.as_str().into();
+            items.push(request.body.clone());
+            requests.push((key, request));
         }
         let body = Value::Array(items);
         let Some((status, answer)) = self.until_answered("/api/v1/tasks/batch", None, &body) else {
@@ -187,14 +198,14 @@ impl Load<'_> {
         if status != 201 && status != 200 || answers.len() != size {
             return self.unexpected("batch", status, &answer);
         }
-        for (item, (key, manner)) in answers.iter().zip(manners) {
+        for (item, (key, request)) in answers.iter().zip(&requests) {
             let id = item["id"].as_str().unwrap_or_default();
-            self.ledger.accept(id, &key, manner);
+            self.ledger.accept(id, key, request);
         }
     }
 
     /// What a task asks for: mostly short work that goes well.
-    fn request(&mut self) -> (Value, Manner) {
+    fn request(&mut self) -> Request {
         let mut body = json!({ "kind": "torture.step", "title": "a task of a torture run" });
         let mut ms = self.rng.u64(5..=150);
         let manner = match self.rng.u32(0..100) {
@@ -223,7 +234,12 @@ impl Load<'_> {
         if let Some(priority) = self.rng.choice(priorities) {
             body["priority"] = priority.into();
         }
-        (body, manner)
+        let asks = self.rng.u32(0..100) < 4;
+        if asks {
+            body["collaboration"] =
+                json!({ "question": "which?", "options": ["one", "other"], "deadline_ms": 1_000 });
+        }
+        Request { body, manner, asks }
     }
 
     /// A status and a body that are an answer; nothing when it gave up.

@@ -39,6 +39,7 @@ const SERVER: &[&str] = &[
     "commit.renewed",
     "commit.agent",
     "commit.run",
+    "commit.session",
     "publish",
     "publish.hello",
     "publish.welcome",

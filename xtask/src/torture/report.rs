@@ -95,6 +95,13 @@ fn conditions(run: &Run, evidence: &Evidence) -> String {
     table.row("joins", joins);
     table.row("fan-outs", runs::fans(evidence));
     table.row("runs ended as", words(figures::run_states(&evidence.rows)));
+    let sessions = &evidence.rows.sessions;
+    table.row(
+        "sessions ended as",
+        words(figures::session_states(&evidence.rows)),
+    );
+    let voices: usize = sessions.values().map(|one| one.voices.len()).sum();
+    table.row("voices", voices);
     table.row("ended as", words(figures::states(&evidence.rows)));
     table.row(
         "0 lost in so many means (95 %)",

@@ -11,6 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::run_rows::{self, Run};
+use super::session_rows::{self, Session};
 
 /// A row of `task`, with what its key and its result are.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,8 @@ pub(crate) struct Task {
     pub(crate) dead_reason: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) output: Option<String>,
+    /// What agents decided is in its input.
+    pub(crate) decided: bool,
     pub(crate) history: Vec<Event>,
 }
 
@@ -48,6 +51,7 @@ pub(crate) struct Event {
 pub(crate) struct Rows {
     pub(crate) tasks: BTreeMap<String, Task>,
     pub(crate) runs: BTreeMap<String, Run>,
+    pub(crate) sessions: BTreeMap<String, Session>,
     /// Rows of runs that belong to none.
     pub(crate) strays: Vec<String>,
     /// What SQLite finds wrong with the file, and counts that do not add up.
@@ -77,7 +81,7 @@ pub(crate) fn read(file: &Path) -> Result<Rows> {
     let mut rows = Rows::default();
     let mut names = BTreeMap::new();
     let sql = "SELECT t.n, t.id, t.state, t.attempt, t.epoch, t.lease_agent, t.offered_at, t.due_at, \
-        t.not_before, t.deadline, t.dead_reason, s.key, o.output FROM task t \
+        t.not_before, t.deadline, t.dead_reason, s.key, o.output, ifnull(s.input LIKE '%\"decision\"%', 0) FROM task t \
         LEFT JOIN spec s ON s.task = t.n LEFT JOIN outcome o ON o.task = t.n";
     let mut found = db.prepare(sql)?;
     let mut found = found.query([])?;
@@ -100,6 +104,7 @@ pub(crate) fn read(file: &Path) -> Result<Rows> {
     }
     rows.unsound.extend(unsound(&db)?);
     (rows.runs, rows.strays) = run_rows::read(&db)?;
+    rows.sessions = session_rows::read(&db)?;
     Ok(rows)
 }
 
@@ -146,6 +151,7 @@ fn task(row: &Row<'_>) -> Result<Task> {
         dead_reason: row.get(10)?,
         key: row.get(11)?,
         output: row.get(12)?,
+        decided: row.get(13)?,
         history: vec![],
     })
 }

@@ -77,7 +77,7 @@ pub(super) fn unfinished(evidence: &Evidence) -> Vec<Finding> {
             ));
             continue;
         };
-        let over = ["succeeded", "failed"].contains(&run.state.as_str());
+        let over = ["succeeded", "failed", "cancelled"].contains(&run.state.as_str());
         if !over || !run.ended || run.active != 0 {
             let text = format!(
                 "{} is {} with {} active steps",
@@ -131,6 +131,7 @@ pub(super) fn wrong_states(evidence: &Evidence) -> Vec<Finding> {
 
 fn wrong_state(evidence: &Evidence, seat: &Seat<'_>) -> Vec<String> {
     let (asked, row) = (seat.asked(), seat.row);
+    let cancelled = seat.run.state == "cancelled";
     let mut wrong = vec![];
     let mut must = |so: bool, text: &str| {
         if !so {
@@ -143,7 +144,10 @@ fn wrong_state(evidence: &Evidence, seat: &Seat<'_>) -> Vec<String> {
     let over = children(evidence, row)
         .filter(|(_, task)| task.is_final())
         .count();
-    let expected = if seat.has_begun() { asked.tasks() } else { 0 };
+    // Of a cancelled run a step may be cancelled before it begins.
+    let never = cancelled && row.state == "cancelled" && row.total == 0;
+    let begun = seat.has_begun() && !never;
+    let expected = if begun { asked.tasks() } else { 0 };
     must(row.id == id(seat.n), "it is another step");
     must(row.total == expected, "it has another number of tasks");
     must(
@@ -158,9 +162,10 @@ fn wrong_state(evidence: &Evidence, seat: &Seat<'_>) -> Vec<String> {
             "not all of it went well, or it had to be left out",
         ),
         "failed" => must(asked.when && bad > 0, "all of it went well"),
+        "cancelled" if cancelled => must(never || bad > 0, "all of it went well"),
         _ => must(false, "that is no end"),
     }
-    if row.state != "pending" {
+    if row.state != "pending" && !never {
         let free = seat
             .needs()
             .all(|(need, continues)| match need.state.as_str() {
@@ -198,6 +203,9 @@ fn wrong_run(evidence: &Evidence, begun: &Begun) -> Vec<Finding> {
             ));
         }
         "failed" if !broken => wrong.push(found(&begun.id, "failed without a step that did")),
+        "cancelled" if !begun.doomed => {
+            wrong.push(found(&begun.id, "cancelled, and nobody wanted that"));
+        }
         _ => {}
     }
     wrong
@@ -265,7 +273,7 @@ pub(super) fn joins(evidence: &Evidence) -> Vec<Finding> {
     let joins = seats(evidence).filter(|seat| seat.asked().is_join(&seat.begun.steps));
     joins
         .filter_map(|seat| {
-            let expected = usize::from(seat.has_begun());
+            let expected = usize::from(seat.has_begun() && seat.row.total > 0);
             let (children, tasks) = (seat.row.children.len(), seat.row.tasks.len());
             let text =
                 format!("a join with {children} children and {tasks} tasks, and not {expected}");

@@ -61,6 +61,7 @@ fn sound() -> Evidence {
             line(What::End, 2),
         ],
         accepted: vec![Accepted {
+            asks: false,
             id: "t".into(),
             key: "k".into(),
             manner: Manner::Well,

@@ -96,6 +96,7 @@ fn sound() -> Evidence {
     };
     let mut evidence = Evidence {
         begun: vec![Begun {
+            doomed: false,
             id: "r".into(),
             key: "k".into(),
             steps,
@@ -214,5 +215,28 @@ fn what_was_made_twice_or_ran_after_its_end_is_repeated() {
         let history = &mut e.rows.tasks.get_mut("f0").unwrap().history;
         let grant = history[1].clone();
         history.push(grant);
+    });
+}
+
+#[test]
+fn a_run_is_cancelled_only_where_somebody_wanted_that() {
+    let wrong = "steps in a wrong state";
+    let cancelled = |e: &mut Evidence| {
+        run(e).state = "cancelled".into();
+        run(e).steps[4] = step(4, "cancelled", &[], 0);
+        e.begun[0].doomed = true;
+    };
+    let mut evidence = sound();
+    cancelled(&mut evidence);
+    assert_eq!(broken(&evidence), [""; 0]);
+    finds(wrong, |e| {
+        cancelled(e);
+        e.begun[0].doomed = false;
+    });
+    // In a run that is not, and though all of it went well.
+    finds(wrong, |e| run(e).steps[4] = step(4, "cancelled", &[], 0));
+    finds(wrong, |e| {
+        cancelled(e);
+        run(e).steps[0].state = "cancelled".into();
     });
 }
