@@ -74,7 +74,7 @@ pub struct RunObject {
 /// A step of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RunStep {
-    /// Where it is.
+    /// Where it is; `blocked` while it is pending in a run that begins nothing more.
     #[schema(value_type = StepState)]
     pub state: Word,
     /// How many of its tasks are over.

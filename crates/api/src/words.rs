@@ -32,7 +32,7 @@ words! {
     /// Where a run of a workflow is. May grow: an unknown state is not final unless `final` says so.
     RunState { Running, Parked, Succeeded, Failed, Cancelled }
     /// Where a step of a run is. May grow.
-    StepState { Pending, Running, Succeeded, Failed, Skipped, Cancelled }
+    StepState { Pending, Blocked, Running, Succeeded, Failed, Skipped, Cancelled }
     /// Why a key of shared state has a version. May grow.
     StateCause { Set, Deleted, Expired, Restored }
     /// What becomes of a slot while the task of the one before has not ended. May grow.

@@ -20,8 +20,10 @@ use std::time::Duration;
 pub mod point {
     /// `Broker::ensure`.
     pub const ENSURE: &str = "ensure";
-    /// `Broker::publish`.
+    /// `Broker::publish`, of anything but copies alone.
     pub const PUBLISH: &str = "publish";
+    /// `Broker::publish` of copies for watchers: they come at any time, and nothing depends on them.
+    pub const COPY: &str = "copy";
     /// `Broker::subscribe`.
     pub const SUBSCRIBE: &str = "subscribe";
     /// `Broker::depth`.

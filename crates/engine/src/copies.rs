@@ -18,7 +18,7 @@ use warrener_model::agent::Who;
 use warrener_model::event::{Cursor, EventKind, TaskEvent};
 use warrener_model::message::{self, AgentCopy, AlertCopy, Body, TaskCopy};
 use warrener_model::task::Progress;
-use warrener_model::{State, TaskId, Timestamp};
+use warrener_model::{Json, State, TaskId, Timestamp};
 
 /// Copies that wait, beside those of the history.
 const WAITING: usize = 1_024;
@@ -261,7 +261,9 @@ fn of_event(row: TaskEvent) -> Option<Copy> {
         epoch: event.epoch,
         agent: event.agent,
         progress: None,
-        detail: Some(event.detail).filter(|_| matches!(word, "retrying" | "failed" | "dead")),
+        detail: matches!(word, "retrying" | "failed" | "dead")
+            .then(|| Json::of(&event.detail).ok())
+            .flatten(),
         at: event.at,
     };
     Some(copy(key, &body))

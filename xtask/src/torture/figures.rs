@@ -13,11 +13,7 @@ const SETTLE_MS: u64 = LEASE_MS + 500;
 
 /// How many tasks are in which state.
 pub(crate) fn states(rows: &Rows) -> BTreeMap<&str, usize> {
-    let mut states = BTreeMap::new();
-    for task in rows.tasks.values() {
-        *states.entry(task.state.as_str()).or_default() += 1;
-    }
-    states
+    tally(rows.tasks.values().map(|task| &*task.state))
 }
 
 /// How many runs are in which state.

@@ -40,7 +40,12 @@ impl Broker for FaultyBroker {
     }
 
     async fn publish(&self, batch: Vec<Outgoing>) -> Result<Vec<Receipt>> {
-        let call = self.plan.begin(point::PUBLISH).await?;
+        let is_copy = |one: &Outgoing| matches!(one.to, Address::Topic(_));
+        let point = match batch.iter().all(is_copy) {
+            true => point::COPY,
+            false => point::PUBLISH,
+        };
+        let call = self.plan.begin(point).await?;
         let size = batch.len();
         let again = (call.fault == Fault::Duplicate).then(|| batch.clone());
         let result = match call.fault {

@@ -72,7 +72,7 @@ async fn a_watcher_sees_why_an_attempt_failed() {
                 }
                 assert_eq!(copy.detail, None, "{mode:?} {}", copy.event);
             };
-            let detail = copy.detail.unwrap();
+            let detail = copy.detail.unwrap().value();
             let why = (&detail["class"], &detail["message"]);
             assert_eq!(why, (&"network".into(), &"no route".into()), "{mode:?}");
             assert_eq!(detail["dead_reason"] == "exhausted", event == "dead");
@@ -84,7 +84,7 @@ async fn a_watcher_sees_why_an_attempt_failed() {
 async fn copies_that_cannot_be_published_are_counted_and_the_next_ones_come() {
     let world = World::new(ANY).await;
     let mut copies = watch(&world, "task.submitted").await;
-    world.faults.always(point::PUBLISH, Fault::FailBefore);
+    world.faults.always(point::COPY, Fault::FailBefore);
     let lost = world.submit(r#"{"kind":"other"}"#).await;
     while !world.orchestrator.refusals().contains_key("copy/broker") {
         tokio::time::sleep(Duration::from_millis(5)).await;

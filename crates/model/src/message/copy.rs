@@ -3,6 +3,7 @@
 use super::Body;
 use crate::agent::WhoFields;
 use crate::id::TaskId;
+use crate::json::Json;
 use crate::life::State;
 use crate::name::{AgentId, Space, StateKey};
 use crate::state::Cause;
@@ -33,8 +34,8 @@ pub struct TaskCopy {
     pub progress: Option<Progress>,
     /// Of `retrying`, `failed` and `dead` what the history says of it: the error's `class` and `message` among it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schema(value_type = Option<Object>))]
-    pub detail: Option<serde_json::Value>,
+    #[cfg_attr(feature = "schema", schema(value_type = Json))]
+    pub detail: Option<Json>,
     /// When, by the store's clock.
     pub at: Timestamp,
 }

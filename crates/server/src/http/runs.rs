@@ -15,7 +15,7 @@ use warrener_api::requests::CancelRequest;
 use warrener_api::run::{RunObject, RunRequest, RunStep, Steps};
 use warrener_engine::orchestrator::{RunMistakes, RunView};
 use warrener_model::id::{RunId, TaskId};
-use warrener_model::run::{Run, RunState, StepRow};
+use warrener_model::run::{Run, RunState, StepRow, StepState};
 use warrener_model::{Mistake, Timestamp, limits};
 
 /// Rows of a page, unless said.
@@ -215,9 +215,14 @@ fn shown(run: Run, steps: Vec<StepRow>, parked: bool) -> RunObject {
     } else {
         head.state.as_str()
     };
+    let goes_on = head.goes_on();
     let step = |row: StepRow| {
+        let state = match row.state {
+            StepState::Pending if !goes_on => "blocked",
+            state => state.as_str(),
+        };
         let step = RunStep {
-            state: row.state.as_str().into(),
+            state: state.into(),
             done: row.done,
             failed: row.failed,
             total: row.total,

@@ -61,6 +61,7 @@ fn scenario_p_a_failed_step_blocks_what_needs_it_and_what_succeeded_is_not_repea
     let ran = ran.exits(10);
     for words in [
         "build failed",
+        "deploy blocked",
         "step \"build\" did not succeed",
         "no compiler",
     ] {
@@ -70,7 +71,7 @@ fn scenario_p_a_failed_step_blocks_what_needs_it_and_what_succeeded_is_not_repea
     let failed = run(&http, &id);
     assert_eq!(failed["state"], "failed");
     assert_eq!(failed["steps"]["build"]["state"], "failed");
-    assert_eq!(failed["steps"]["deploy"]["state"], "pending");
+    assert_eq!(failed["steps"]["deploy"]["state"], "blocked");
     assert_eq!(place.lines("starts"), ["test", "build"]);
 
     std::fs::remove_file(place.path("broken")).unwrap();

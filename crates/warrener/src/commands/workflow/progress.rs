@@ -1,4 +1,5 @@
-//! How far a run is: on a terminal a bar for each stage, which stays where it is; elsewhere a line for each change.
+//! How far a run is: on a terminal a bar for each step, which stays where it is, as far as they all have room; elsewhere a
+//! line for each change.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write, stderr};
@@ -6,6 +7,8 @@ use warrener_api::run::{RunObject, RunStep};
 
 /// Characters of a bar.
 const WIDTH: usize = 24;
+/// Bars at once, so that they fit on any terminal: what has left its top cannot be drawn over.
+const BARS: usize = 20;
 
 /// Shows a run as it goes on, on stderr.
 #[derive(Debug)]
@@ -40,10 +43,9 @@ impl Progress {
                     // Up to where the last drawing began, and away with it.
                     lines => format!("\x1b[{lines}A\x1b[J"),
                 };
-                steps
-                    .iter()
-                    .for_each(|(id, step)| text += &(line(id, step) + "\n"));
-                self.drawn = steps.len();
+                let lines = bars(steps);
+                lines.iter().for_each(|line| text += &format!("{line}\n"));
+                self.drawn = lines.len();
                 text
             }
             false => {
@@ -64,6 +66,28 @@ impl Progress {
     pub(super) fn end(&mut self) {
         self.drawn = 0;
     }
+}
+
+/// A bar for each step; of too many, for those that are running, and one for all.
+fn bars(steps: &[(String, RunStep)]) -> Vec<String> {
+    let line = |(id, step): &(String, RunStep)| line(id, step);
+    if steps.len() <= BARS {
+        return steps.iter().map(line).collect();
+    }
+    let is = |words: &'static [&'static str]| {
+        move |(_, step): &&(String, RunStep)| words.contains(&&*step.state)
+    };
+    let count = |one: &(String, RunStep)| u32::from(!is(&["pending", "blocked", "running"])(&one));
+    let whole = RunStep {
+        state: "over".into(),
+        done: steps.iter().map(count).sum(),
+        failed: u32::try_from(steps.iter().filter(is(&["failed"])).count()).unwrap_or(u32::MAX),
+        total: u32::try_from(steps.len()).unwrap_or(u32::MAX),
+        error: None,
+    };
+    let running = steps.iter().filter(is(&["running"])).take(BARS - 1);
+    let all = ("all".to_owned(), whole);
+    running.chain([&all]).map(line).collect()
 }
 
 /// A bar for a step.
@@ -110,6 +134,31 @@ mod tests {
             total,
             error: None,
         }
+    }
+
+    #[test]
+    fn more_steps_than_have_room_are_those_that_run_and_a_sum() {
+        let steps = |states: &[(&'static str, usize)]| -> Vec<(String, RunStep)> {
+            let all = states.iter().flat_map(|(state, n)| vec![*state; *n]);
+            let all = all.enumerate();
+            all.map(|(n, state)| (format!("s{n}"), step(state, 0, 0, 1)))
+                .collect()
+        };
+        assert_eq!(bars(&steps(&[("succeeded", BARS)])).len(), BARS);
+        let many = [
+            ("succeeded", 60),
+            ("failed", 5),
+            ("running", 2),
+            ("pending", 33),
+        ];
+        let lines = bars(&steps(&many));
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert!(lines[0].ends_with(" s65 running") && lines[1].ends_with(" s66 running"));
+        assert!(
+            lines[2].ends_with(" all over 65/100, 5 failed"),
+            "{lines:?}"
+        );
+        assert_eq!(bars(&steps(&[("running", 100)])).len(), BARS);
     }
 
     #[test]
