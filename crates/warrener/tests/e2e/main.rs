@@ -59,6 +59,7 @@ mod lanes_agents;
 mod links;
 mod listen;
 mod monitor;
+mod orders;
 mod poison;
 mod process;
 mod program_end;

@@ -50,6 +50,8 @@ mod lanes_agents;
 mod listen;
 #[path = "../e2e/monitor.rs"]
 mod monitor;
+#[path = "../e2e/orders.rs"]
+mod orders;
 #[path = "../e2e/poison.rs"]
 mod poison;
 #[path = "../e2e/process.rs"]

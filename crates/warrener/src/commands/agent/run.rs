@@ -3,6 +3,7 @@
 use crate::agent_run::{self, Setup, Way};
 use crate::args::server::AgentRun;
 use crate::commands::server::{internal, runtime};
+use crate::config::Config;
 use crate::config::layers::Origin;
 use crate::error::CliError;
 use crate::globals::Globals;
@@ -12,6 +13,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use warrener_engine::agent::Stopped;
 use warrener_model::name::Capability;
+
+/// How often it is looked whether there is a server now.
+const LOOK: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(args: &AgentRun, globals: &Globals) -> Result<(), CliError> {
     logging::start(globals.verbose, globals.output.quiet);
@@ -88,6 +92,7 @@ fn way(globals: &Globals) -> Result<(Way, Option<String>), CliError> {
         // Nobody need tell such an agent where the server is; its programs hear it if somebody did.
         return Ok((Way::Rabbit(Box::new(way)), connect::known(config)?));
     }
+    await_server(config)?;
     let server = connect::find(config, settings, Duration::from_secs(5))?;
     let url = server.client.url().to_owned();
     let way = Way::Link {
@@ -98,8 +103,26 @@ fn way(globals: &Globals) -> Result<(Way, Option<String>), CliError> {
     Ok((way, Some(url)))
 }
 
+/// Waits for the first server of this folder, where nobody has said which one it is: agents may come before it, and
+/// neither its address nor its token is known then.
+fn await_server(config: &Config) -> Result<(), CliError> {
+    let mut told = false;
+    while config.token.is_none() && connect::known(config)?.is_none() {
+        if !told {
+            let (dir, hint) = (
+                config.data_dir.display(),
+                "`warrener server run` in this folder, or --server URL",
+            );
+            tracing::warn!(data_dir = %dir, hint, "no server has been here yet: waiting for one");
+            told = true;
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
 /// Where work folders are made: in the data folder if there is one here, else in the system's temporary folder.
-fn work(config: &crate::config::Config) -> Result<std::path::PathBuf, CliError> {
+fn work(config: &Config) -> Result<std::path::PathBuf, CliError> {
     let here = config
         .data_dir
         .is_dir()
