@@ -11,6 +11,8 @@ use std::sync::LazyLock;
 
 /// Steps of the template machine that one value may take: loops end.
 const FUEL: u64 = 1_000_000;
+/// The same for a look at a template before there is anything to fill in: a file may have thousands of them.
+const LOOK: u64 = 10_000;
 
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = Environment::new();
@@ -24,6 +26,7 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 static EMPTY: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = ENVIRONMENT.clone();
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+    environment.set_fuel(Some(LOOK));
     environment
 });
 
