@@ -42,9 +42,9 @@ fn scenario_m_a_garbage_body_is_refused_once_and_the_server_goes_on() {
     let address = text_of(&place, "url").replace("http://", "");
     for noise in [&b"\x16\x03\x01\x02\x00"[..], b"GET\r\n\r\n", &[0; 4096]] {
         let mut stream = TcpStream::connect(&address).unwrap();
-        stream.write_all(noise).unwrap();
-        stream.shutdown(std::net::Shutdown::Write).unwrap();
-        // It may be answered or cut.
+        // It may be answered or cut, also before all of it is sent.
+        let _ = stream.write_all(noise);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
         let _ = stream.read_to_end(&mut vec![]);
     }
     assert_eq!(http.books()["accepted"], 0);
